@@ -1,0 +1,19 @@
+/**
+ * A route is where datagrams go: an integer that the driver interned. QUIC compares routes and asks the driver three
+ * questions about one; it never looks inside (design: the path seam).
+ */
+import type { AddressBytes } from '../../platform/platform.ts'
+
+export type Route = number
+
+/** No route: nothing may be sent. */
+export const NO_ROUTE: Route = -1
+
+export interface RouteInfo {
+  /** Largest datagram that may be sent on the route, bytes; at least 1200. */
+  maxDatagramSize(route: Route): number
+  /** Same remote host and kind: only the port differs, so RTT and congestion state survive (RFC 9000 §9.4). */
+  sameHost(left: Route, right: Route): boolean
+  /** The remote's address, for address tokens and OBSERVED_ADDRESS; undefined for a route that has none. */
+  address(route: Route): AddressBytes | undefined
+}

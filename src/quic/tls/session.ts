@@ -1,0 +1,59 @@
+/**
+ * What QUIC sees of TLS 1.3 (RFC 9001 §4): handshake bytes and secrets in and out, per encryption level. Sessions know no packets,
+ * read no clock, and are driven synchronously. Failures are `TransportError`s with code 0x100 + alert.
+ */
+import type { CryptoProvider, Signer } from '../../crypto/provider.ts'
+import type { RandomSource } from '../../platform/platform.ts'
+import type { Level } from '../level.ts'
+import type { CipherSuite } from './cipher-suites.ts'
+
+/** Implemented by the connection's handshake; called from inside `start` and `receive`. */
+export interface TlsHost {
+  /** Handshake bytes to send in CRYPTO frames at this level. The array may be kept. */
+  sendCrypto(level: Level, data: Uint8Array): void
+  /** A traffic secret for packet protection. The array is the callee's: it derives its keys and keeps it only for key updates. */
+  installSecret(level: Level, direction: 'send' | 'receive', suite: CipherSuite, secret: Uint8Array): void
+  /** The peer's quic_transport_parameters extension, raw. Throws TransportError when they are not acceptable. */
+  receivedTransportParameters(data: Uint8Array): void
+  /** RFC 9001 §4.1.1: the handshake is complete on this side (peer's Finished verified and, for a client, its own sent). */
+  handshakeComplete(): void
+  /** A line of an SSLKEYLOGFILE (label, client random, secret), when a key log was asked for. */
+  keyLog?(line: string): void
+}
+
+export interface TlsConfig {
+  readonly crypto: CryptoProvider
+  readonly random: RandomSource
+  /** Our Ed25519 identity. */
+  readonly signer: Signer
+  /** ALPN protocol ids, most wanted first; at least one, each 1 to 255 bytes. */
+  readonly alpns: readonly Uint8Array[]
+  /** Encoded transport parameters. */
+  readonly transportParameters: Uint8Array
+  /** Suite ids, most wanted first. Default: 0x1301, 0x1303, 0x1302 (whatever is cheapest comes first). */
+  readonly suites?: readonly number[]
+  /** Groups, most wanted first. Default x25519, p256. A client sends one key share, for the first. */
+  readonly groups?: readonly ('x25519' | 'p256')[]
+}
+
+export interface TlsClientConfig extends TlsConfig {
+  /** The 32-byte key that was dialled; a server that presents another is refused with unknown_ca (0x130). Undefined accepts any key. */
+  readonly expectedPeer?: Uint8Array
+}
+
+export interface TlsSession {
+  /** Client: writes the ClientHello. Server: nothing. */
+  start(): void
+  /** The next bytes of the level's CRYPTO stream, in order. */
+  receive(level: Level, data: Uint8Array): void
+  readonly complete: boolean
+  /** Known once negotiated. */
+  readonly alpn: Uint8Array | undefined
+  /** The peer's 32-byte Ed25519 key; set only after its CertificateVerify was checked. */
+  readonly peerKey: Uint8Array | undefined
+  readonly suite: CipherSuite | undefined
+  /** RFC 8446 §7.5; after completion. */
+  exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array
+  /** Drops ephemeral keys; the session is unusable afterwards. */
+  free(): void
+}
