@@ -62,6 +62,8 @@ export interface InterfaceAddress {
 }
 
 export interface Platform {
+  /** Largest UDP payload that this system sends without ever fragmenting it, bytes. Default 1,200: what QUIC may assume of any path. */
+  readonly maxDatagramSize?: number
   /** Monotonic, fractional milliseconds. */
   now(): number
   /** Milliseconds since 1970. */

@@ -1,5 +1,5 @@
 /** The TLS 1.3 cipher suites of this stack: RFC 8446 §B.4 with the limits of RFC 9001 §6.6. */
-import type { AeadName, HashName } from '../../crypto/provider.ts'
+import type { AeadName, HashName } from '../../crypto/index.ts'
 
 export interface CipherSuite {
   readonly id: number

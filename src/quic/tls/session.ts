@@ -2,7 +2,7 @@
  * What QUIC sees of TLS 1.3 (RFC 9001 §4): handshake bytes and secrets in and out, per encryption level. Sessions know no packets,
  * read no clock, and are driven synchronously. Failures are `TransportError`s with code 0x100 + alert.
  */
-import type { CryptoProvider, Signer } from '../../crypto/provider.ts'
+import type { CryptoProvider, Signer } from '../../crypto/index.ts'
 import type { RandomSource } from '../../platform/platform.ts'
 import type { Level } from '../level.ts'
 import type { CipherSuite } from './cipher-suites.ts'

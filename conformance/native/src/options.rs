@@ -1,0 +1,217 @@
+//! The command line as JSON values, and the endpoint it describes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use iroh::endpoint::{
+    AckFrequencyConfig, BindOpts, IdleTimeout, MtuDiscoveryConfig, QuicTransportConfig, VarInt, presets,
+};
+use iroh::{Endpoint, RelayMode, RelayUrl, SecretKey};
+use rustls::crypto::{CryptoProvider, ring};
+use serde_json::{Map, Value};
+
+use crate::output::chain;
+use crate::server::ALPNS;
+
+pub type Res<T> = Result<T, String>;
+
+/// Flags that may be given many times; their value is always a list.
+const LISTS: [&str; 4] = ["addr", "bind", "relay", "alpn-extra"];
+
+pub struct Options {
+    pub values: Map<String, Value>,
+}
+
+impl Options {
+    /// `--key value` or `--key` (true). Whole numbers become numbers, except where text is meant.
+    pub fn parse(args: impl Iterator<Item = String>) -> Res<Self> {
+        let mut values = Map::new();
+        let mut args = args.peekable();
+        while let Some(arg) = args.next() {
+            let key = arg
+                .strip_prefix("--")
+                .ok_or_else(|| format!("expected --key, got {arg}"))?
+                .to_string();
+            let value = match args.peek() {
+                Some(next) if !next.starts_with("--") => {
+                    let text = args.next().unwrap_or_default();
+                    match text.parse::<u64>() {
+                        Ok(number) if !["secret", "id", "suite", "alpn", "reason"].contains(&key.as_str()) => {
+                            number.into()
+                        }
+                        _ => Value::String(text),
+                    }
+                }
+                _ => Value::Bool(true),
+            };
+            if LISTS.contains(&key.as_str()) {
+                let key = if key == "addr" { "addrs".to_string() } else { key };
+                match values.entry(key).or_insert_with(|| Value::Array(Vec::new())) {
+                    Value::Array(list) => list.push(value),
+                    _ => return Err("a list flag has no list".to_string()),
+                }
+            } else {
+                values.insert(key, value);
+            }
+        }
+        Ok(Self { values })
+    }
+
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.values.get(key).and_then(Value::as_str)
+    }
+
+    pub fn number(&self, key: &str) -> Option<u64> {
+        self.values.get(key).and_then(Value::as_u64)
+    }
+
+    pub fn flag(&self, key: &str) -> bool {
+        self.values.get(key).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        match self.values.get(key) {
+            Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_string).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    pub async fn bind(&self) -> Res<Endpoint> {
+        let relays = self.list("relay");
+        let relay_mode = if relays.is_empty() {
+            RelayMode::Disabled
+        } else {
+            let urls: Result<Vec<RelayUrl>, _> = relays.iter().map(|url| url.parse::<RelayUrl>()).collect();
+            RelayMode::custom(urls.map_err(|error| chain(&error))?)
+        };
+        let mut alpns: Vec<Vec<u8>> = ALPNS.iter().map(|alpn| alpn.as_bytes().to_vec()).collect();
+        alpns.extend(self.list("alpn-extra").into_iter().map(String::into_bytes));
+        let mut builder = Endpoint::builder(presets::Minimal)
+            .crypto_provider(Arc::new(self.crypto_provider()?))
+            .relay_mode(relay_mode)
+            .alpns(alpns)
+            .transport_config(self.transport_config()?)
+            .keylog(self.flag("keylog"))
+            .clear_ip_transports();
+        let binds = self.list("bind");
+        if binds.is_empty() {
+            builder = builder.bind_addr("127.0.0.1:0").map_err(|error| chain(&error))?;
+            let optional = BindOpts::default().set_is_required(false);
+            builder = builder
+                .bind_addr_with_opts("[::1]:0", optional)
+                .map_err(|error| chain(&error))?;
+        }
+        for bind in binds {
+            let addr: SocketAddr = bind.parse().map_err(|error| format!("--bind {bind}: {error}"))?;
+            builder = builder.bind_addr(addr).map_err(|error| chain(&error))?;
+        }
+        if let Some(secret) = self.text("secret") {
+            let key: SecretKey = secret.parse().map_err(|error| format!("--secret: {}", chain(&error)))?;
+            builder = builder.secret_key(key);
+        }
+        builder.bind().await.map_err(|error| chain(&error))
+    }
+
+    /// `--suite 1303` or `1303,1302` and `--group p256,x25519` put these first (suites: the others follow, since QUIC needs 0x1301
+    /// for Initial packets; groups: only these are offered).
+    fn crypto_provider(&self) -> Res<CryptoProvider> {
+        let mut provider = ring::default_provider();
+        if let Some(list) = self
+            .values
+            .get("suite")
+            .map(|value| value.as_str().map_or(value.to_string(), str::to_string))
+        {
+            let mut suites = Vec::new();
+            for name in list.split(',') {
+                suites.push(match name {
+                    "1301" => ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
+                    "1302" => ring::cipher_suite::TLS13_AES_256_GCM_SHA384,
+                    "1303" => ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+                    _ => return Err(format!("--suite: expected 1301, 1302 or 1303, got {name}")),
+                });
+            }
+            if !suites.contains(&ring::cipher_suite::TLS13_AES_128_GCM_SHA256) {
+                suites.push(ring::cipher_suite::TLS13_AES_128_GCM_SHA256);
+            }
+            provider.cipher_suites = suites;
+        }
+        if let Some(list) = self.text("group") {
+            let mut groups = Vec::new();
+            for name in list.split(',') {
+                groups.push(match name {
+                    "x25519" => ring::kx_group::X25519,
+                    "p256" => ring::kx_group::SECP256R1,
+                    "p384" => ring::kx_group::SECP384R1,
+                    _ => return Err(format!("--group: expected x25519, p256 or p384, got {name}")),
+                });
+            }
+            provider.kx_groups = groups;
+        }
+        Ok(provider)
+    }
+
+    fn transport_config(&self) -> Res<QuicTransportConfig> {
+        let mut config = QuicTransportConfig::builder();
+        if self.flag("no-gso") {
+            config = config.enable_segmentation_offload(false);
+        }
+        if let Some(mtu) = self.number("mtu") {
+            let mtu = u16::try_from(mtu).map_err(|_| "--mtu: at most 65527".to_string())?;
+            config = config.initial_mtu(mtu);
+        }
+        if self.flag("no-mtud") {
+            config = config.mtu_discovery_config(None);
+        } else if let Some(bound) = self.number("mtu-max") {
+            let mut discovery = MtuDiscoveryConfig::default();
+            discovery.upper_bound(u16::try_from(bound).map_err(|_| "--mtu-max: at most 65527".to_string())?);
+            config = config.mtu_discovery_config(Some(discovery));
+        }
+        if let Some(ms) = self.number("idle-ms") {
+            let timeout =
+                IdleTimeout::try_from(Duration::from_millis(ms)).map_err(|_| "--idle-ms: too large".to_string())?;
+            config = config.max_idle_timeout(Some(timeout));
+        }
+        if let Some(ms) = self.number("keep-alive-ms") {
+            config = config.keep_alive_interval(Duration::from_millis(ms));
+            config = config.default_path_keep_alive_interval(Duration::from_millis(ms));
+        }
+        if let Some(count) = self.number("max-bidi") {
+            config = config.max_concurrent_bidi_streams(varint("max-bidi", count)?);
+        }
+        if let Some(count) = self.number("max-uni") {
+            config = config.max_concurrent_uni_streams(varint("max-uni", count)?);
+        }
+        if let Some(bytes) = self.number("stream-window") {
+            config = config.stream_receive_window(varint("stream-window", bytes)?);
+        }
+        if let Some(bytes) = self.number("window") {
+            config = config.receive_window(varint("window", bytes)?);
+        }
+        if let Some(bytes) = self.number("send-window") {
+            config = config.send_window(bytes);
+        }
+        if let Some(paths) = self.number("paths") {
+            let paths = u32::try_from(paths).map_err(|_| "--paths: too large".to_string())?;
+            config = config.max_concurrent_multipath_paths(paths);
+        }
+        if let Some(threshold) = self.number("ack-frequency") {
+            let mut frequency = AckFrequencyConfig::default();
+            frequency.ack_eliciting_threshold(varint("ack-frequency", threshold)?);
+            config = config.ack_frequency_config(Some(frequency));
+        }
+        if self.flag("observed-addresses") {
+            config = config
+                .send_observed_address_reports(true)
+                .receive_observed_address_reports(true);
+        }
+        if self.flag("pad-to-mtu") {
+            config = config.pad_to_mtu(true);
+        }
+        Ok(config.build())
+    }
+}
+
+fn varint(flag: &str, value: u64) -> Res<VarInt> {
+    VarInt::from_u64(value).map_err(|_| format!("--{flag}: at most 2^62 - 1"))
+}

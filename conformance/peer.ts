@@ -1,0 +1,518 @@
+/**
+ * The native reference peer for tests and benchmarks: builds `conformance/native` (a real iroh endpoint on pinned crates), runs it, and
+ * gives its JSON lines a typed face. What the program can do is described in `conformance/README.md`.
+ */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const NATIVE_FOLDER = fileURLToPath(new URL('native/', import.meta.url))
+const BINARY = process.platform === 'win32' ? 'tom-native.exe' : 'tom-native'
+/** How long a process may take to bind and say so, ms. */
+const START_LIMIT_MS = 10_000
+
+/** Outside the repository, so that a fresh clone finds what was built before. */
+function targetFolder(): string {
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
+  return process.env.CARGO_TARGET_DIR ?? join(cache, 'tom-transport', 'target')
+}
+
+/**
+ * Builds the program (`cargo build --release --locked`; minutes the first time, a second later) and returns the path of the binary.
+ * Throws when cargo is missing or the build fails.
+ */
+export async function buildNative(): Promise<string> {
+  const target = targetFolder()
+  const args = ['build', '--release', '--locked']
+  const child = spawn('cargo', args, {
+    cwd: NATIVE_FOLDER,
+    env: { ...process.env, CARGO_TARGET_DIR: target },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let log = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log = (log + text).slice(-8000)
+  })
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', (cause: NodeJS.ErrnoException) => {
+      const missing = cause.code === 'ENOENT'
+      reject(
+        missing
+          ? new Error('cargo was not found: install Rust (rustup.rs) and put cargo on the PATH', { cause })
+          : cause,
+      )
+    })
+    child.once('close', resolve)
+  })
+  if (code !== 0) throw new Error(`cargo ${args.join(' ')} in conformance/native failed:\n${log}`)
+  return join(target, 'release', BINARY)
+}
+
+/** Settings of the native endpoint; what is left out keeps iroh's default. */
+export interface NativeOptions {
+  /** From `buildNative`. */
+  readonly binary: string
+  /** Addresses to bind; default 127.0.0.1:0 and, where there is IPv6, [::1]:0. */
+  readonly bind?: readonly string[]
+  /** 64 hex digits; default fresh. */
+  readonly secret?: string
+  readonly relays?: readonly string[]
+  /** Served besides the built-in ones; they echo. */
+  readonly extraAlpns?: readonly string[]
+  /** Preferred TLS 1.3 suites in order: 1301 AES-128-GCM, 1302 AES-256-GCM, 1303 ChaCha20-Poly1305. */
+  readonly suites?: readonly ('1301' | '1302' | '1303')[]
+  /** The only groups offered, in order; the first has the key share. */
+  readonly groups?: readonly ('x25519' | 'p256' | 'p384')[]
+  /** False: one datagram per system call. */
+  readonly gso?: boolean
+  /** Initial MTU: UDP payload bytes. */
+  readonly mtu?: number
+  readonly mtuMax?: number
+  readonly mtuDiscovery?: boolean
+  readonly padToMtu?: boolean
+  readonly idleMs?: number
+  readonly keepAliveMs?: number
+  readonly maxBidi?: number
+  readonly maxUni?: number
+  /** Bytes. */
+  readonly streamWindow?: number
+  readonly window?: number
+  readonly sendWindow?: number
+  /** Concurrent multipath paths. */
+  readonly paths?: number
+  /** Sends ACK_FREQUENCY frames with this threshold. */
+  readonly ackFrequency?: number
+  readonly observedAddresses?: boolean
+  /** Writes TLS secrets to the file that SSLKEYLOGFILE names. */
+  readonly keylog?: boolean
+}
+
+export type NativeIncomingMode = 'accept' | 'refuse' | 'retry' | 'ignore'
+
+export type NativeAction =
+  | 'connect'
+  | 'echo'
+  | 'sink'
+  | 'drain'
+  | 'source'
+  | 'push'
+  | 'rtt'
+  | 'datagram'
+  | 'close'
+  | 'reset'
+  | 'hold'
+
+export interface NativeDial {
+  /** A ticket, or an id with addresses. */
+  readonly ticket?: string
+  readonly id?: string
+  /** `ip:port`, `[ipv6]:port` or relay URLs. */
+  readonly addrs?: readonly string[]
+  readonly action: NativeAction
+  /** Default: the action's own, else tom/echo/1. */
+  readonly alpn?: string
+  /** Bytes per transfer, ping or datagram. */
+  readonly size?: number
+  /** Transfers per stream task, pings, datagrams, or pushed streams. */
+  readonly count?: number
+  /** Transfers at the same time. */
+  readonly streams?: number
+  /** Use uni streams (the peer cannot answer). */
+  readonly uni?: boolean
+  /** False: do not check the received bytes (benchmarks). */
+  readonly verify?: boolean
+  /** How the dialer closes at the end. */
+  readonly code?: number
+  readonly reason?: string
+  /** Stay connected this long after the action, ms. */
+  readonly holdMs?: number
+  /** For connecting and, again, for the action, ms. */
+  readonly timeoutMs?: number
+}
+
+export interface NativeClose {
+  readonly kind:
+    | 'peer-application'
+    | 'peer-transport'
+    | 'local-application'
+    | 'local-transport'
+    | 'timeout'
+    | 'reset'
+    | 'version'
+  readonly code?: number
+  readonly reason?: string
+}
+
+export interface NativePath {
+  readonly id: string
+  readonly remote: string
+  readonly selected: boolean
+  readonly rttMs: number
+}
+
+export interface NativeStats {
+  readonly sentDatagrams: number
+  readonly sentBytes: number
+  readonly receivedDatagrams: number
+  readonly receivedBytes: number
+  readonly lostPackets: number
+}
+
+export interface NativeResult {
+  readonly event: 'result'
+  readonly action: NativeAction
+  readonly alpn: string
+  readonly connectMs: number
+  /** Of the action. */
+  readonly ms: number
+  readonly paths: readonly NativePath[]
+  readonly stats: NativeStats
+  /** Why the connection ended before we closed it, if it did. */
+  readonly reason: NativeClose | null
+  /** echo, sink, drain, source, push. */
+  readonly bytes?: number
+  readonly verified?: boolean
+  /** rtt. */
+  readonly minMs?: number
+  readonly medianMs?: number
+  readonly p99Ms?: number
+  readonly maxMs?: number
+  /** datagram. */
+  readonly sent?: number
+  readonly received?: number
+  readonly size?: number
+  readonly maxSize?: number
+  /** close, hold. */
+  readonly closed?: NativeClose
+  /** reset. */
+  readonly stoppedCode?: number | null
+  readonly resetCode?: number | null
+}
+
+/** What a listener says by itself. `connection` counts from 1. */
+export type NativeEvent =
+  | {
+      readonly event: 'connection'
+      readonly connection: number
+      readonly remote: string
+      readonly alpn: string
+      /** The peer's address was validated before the handshake (Retry or token). */
+      readonly validated: boolean
+      readonly paths: readonly NativePath[]
+    }
+  | {
+      readonly event: 'closed'
+      readonly connection: number
+      readonly reason: NativeClose
+      readonly stats: NativeStats
+    }
+  | { readonly event: 'incoming'; readonly decision: NativeIncomingMode }
+  /** A uni stream was read to its end; `fnv` is the FNV-1a hash, 16 hex digits. */
+  | {
+      readonly event: 'received'
+      readonly connection: number
+      readonly stream: number
+      readonly bytes: number
+      readonly fnv: string
+    }
+  | { readonly event: 'stream-error'; readonly connection: number; readonly stream: number; readonly message: string }
+  | {
+      readonly event: 'error'
+      readonly stage: string
+      readonly message: string
+      readonly reason?: NativeClose | null
+    }
+
+/** The program reported a failure. */
+export class NativeError extends Error {
+  override readonly name = 'NativeError'
+  /** `start`, `connect`, the action's name, … */
+  readonly stage: string
+  readonly reason: NativeClose | undefined
+
+  constructor(stage: string, message: string, reason?: NativeClose) {
+    super(`tom-native ${stage}: ${message}`)
+    this.stage = stage
+    this.reason = reason
+  }
+}
+
+type Line = Record<string, unknown>
+
+interface Waiting {
+  readonly resolve: (line: Line) => void
+  readonly reject: (error: Error) => void
+}
+
+interface EventWaiting {
+  readonly matches: (event: NativeEvent) => boolean
+  readonly resolve: (event: NativeEvent) => void
+  readonly reject: (error: Error) => void
+}
+
+/** A running native endpoint: accepts connections by itself, dials on request. Stop it, or it lives as long as this process. */
+export class NativePeer {
+  readonly id: string
+  readonly addrs: readonly string[]
+  readonly ticket: string
+  /** All events so far. */
+  readonly events: NativeEvent[]
+  readonly #child: ChildProcessWithoutNullStreams
+  readonly #waiting: Map<number, Waiting>
+  readonly #eventWaiting: Set<EventWaiting>
+  readonly #ended: Promise<void>
+  #nextTag: number
+
+  private constructor({ child, lines, hello }: Launched) {
+    this.id = String(hello.id)
+    this.addrs = hello.addrs as string[]
+    this.ticket = String(hello.ticket)
+    this.events = []
+    this.#child = child
+    this.#waiting = new Map()
+    this.#eventWaiting = new Set()
+    this.#nextTag = 1
+    lines.deliver((line) => this.#receive(line))
+    this.#ended = new Promise((resolve) => {
+      child.once('close', () => {
+        const error = new NativeError('process', 'the program ended')
+        for (const waiting of [...this.#waiting.values(), ...this.#eventWaiting]) waiting.reject(error)
+        resolve()
+      })
+    })
+  }
+
+  static async start(options: NativeOptions): Promise<NativePeer> {
+    return new NativePeer(await launch(options.binary, ['listen', ...endpointArgs(options)]))
+  }
+
+  /** One connection, one action. Rejects with NativeError. */
+  async dial(dial: NativeDial): Promise<NativeResult> {
+    return (await this.#request({ cmd: 'dial', ...dialJson(dial) })) as unknown as NativeResult
+  }
+
+  /** What happens to connection attempts from now on. */
+  async setIncoming(mode: NativeIncomingMode): Promise<void> {
+    await this.#request({ cmd: 'incoming', mode })
+  }
+
+  /** Closes all accepted connections; returns how many there were. */
+  async closeConnections(code: number, reason: string): Promise<number> {
+    return (await this.#request({ cmd: 'close', code, reason })).closed as number
+  }
+
+  /** iroh's opinion of a ticket: its canonical text and its address as JSON. Rejects with NativeError. */
+  async parseTicket(text: string): Promise<{ text: string; addr: unknown }> {
+    return (await this.#request({ cmd: 'ticket', text })) as { text: string; addr: unknown }
+  }
+
+  /** iroh's opinion of an endpoint id. Rejects with NativeError. */
+  async parseId(text: string): Promise<{ id: string; z32: string }> {
+    return (await this.#request({ cmd: 'id', text })) as { id: string; z32: string }
+  }
+
+  /** The first event, past or future, that matches. Rejects after `limitMs`. */
+  async waitFor<E extends NativeEvent['event']>(
+    event: E,
+    matches: (event: Extract<NativeEvent, { event: E }>) => boolean = () => true,
+    limitMs = 10_000,
+  ): Promise<Extract<NativeEvent, { event: E }>> {
+    type Found = Extract<NativeEvent, { event: E }>
+    const isIt = (candidate: NativeEvent): boolean => candidate.event === event && matches(candidate as Found)
+    const past = this.events.find(isIt)
+    if (past !== undefined) return past as Found
+    return new Promise<Found>((resolve, reject) => {
+      const settle = (act: () => void): void => {
+        clearTimeout(timer)
+        this.#eventWaiting.delete(waiting)
+        act()
+      }
+      const waiting: EventWaiting = {
+        matches: isIt,
+        resolve: (found) => settle(() => resolve(found as Found)),
+        reject: (error) => settle(() => reject(error)),
+      }
+      const timer = setTimeout(() => waiting.reject(new NativeError('wait', `no ${event} event in time`)), limitMs)
+      this.#eventWaiting.add(waiting)
+    })
+  }
+
+  /** Ends the program, by force when it takes longer than 3 s. */
+  async stop(): Promise<void> {
+    this.#child.stdin.end()
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), 3000)
+    await this.#ended
+    clearTimeout(timer)
+  }
+
+  #request(command: Line): Promise<Line> {
+    const tag = this.#nextTag++
+    return new Promise((resolve, reject) => {
+      if (this.#child.exitCode !== null || !this.#child.stdin.writable) {
+        reject(new NativeError('process', 'the program ended'))
+        return
+      }
+      this.#waiting.set(tag, { resolve, reject })
+      this.#child.stdin.write(`${JSON.stringify({ ...command, tag })}\n`)
+    })
+  }
+
+  #receive(line: Line): void {
+    const tag = typeof line.tag === 'number' ? line.tag : -1
+    const waiting = this.#waiting.get(tag)
+    if (waiting !== undefined) {
+      this.#waiting.delete(tag)
+      if (line.event === 'error') waiting.reject(errorOf(line))
+      else waiting.resolve(line)
+      return
+    }
+    const event = line as unknown as NativeEvent
+    this.events.push(event)
+    for (const eventWaiting of [...this.#eventWaiting]) if (eventWaiting.matches(event)) eventWaiting.resolve(event)
+  }
+}
+
+/** Starts a native endpoint that accepts connections. */
+export function startListener(options: NativeOptions): Promise<NativePeer> {
+  return NativePeer.start(options)
+}
+
+/** A process of its own for one connection and one action. Rejects with NativeError. */
+export async function dial(options: NativeOptions & NativeDial): Promise<NativeResult> {
+  const args = ['dial', ...endpointArgs(options), ...dialArgs(options)]
+  const { child, lines } = await launch(options.binary, args)
+  const line = await new Promise<Line>((resolve, reject) => {
+    lines.deliver(resolve)
+    child.once('close', () => reject(new NativeError('process', 'the program ended without a result')))
+  })
+  if (child.exitCode === null) await new Promise((resolve) => child.once('close', resolve))
+  if (line.event === 'error') throw errorOf(line)
+  return line as unknown as NativeResult
+}
+
+/** Keeps what comes while nobody listens: two lines may arrive in one piece. */
+class Lines {
+  #early: Line[]
+  #handler: ((line: Line) => void) | undefined
+
+  constructor(child: ChildProcessWithoutNullStreams) {
+    this.#early = []
+    this.#handler = undefined
+    createInterface({ input: child.stdout }).on('line', (text) => {
+      const line = JSON.parse(text) as Line
+      if (this.#handler === undefined) this.#early.push(line)
+      else this.#handler(line)
+    })
+  }
+
+  /** The first line goes to this handler alone. */
+  first(handler: (line: Line) => void): void {
+    this.#handler = (line) => {
+      this.#handler = undefined
+      handler(line)
+    }
+  }
+
+  /** Everything from here on, beginning with what was kept. */
+  deliver(handler: (line: Line) => void): void {
+    this.#handler = handler
+    for (const line of this.#early.splice(0)) handler(line)
+  }
+}
+
+interface Launched {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly lines: Lines
+  /** The `listening` line. */
+  readonly hello: Line
+}
+
+async function launch(binary: string, args: readonly string[]): Promise<Launched> {
+  const child = spawn(binary, args, { stdio: 'pipe' })
+  const lines = new Lines(child)
+  let complaints = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaints = (complaints + text).slice(-4000)
+  })
+  const hello = await new Promise<Line>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new NativeError('start', 'no answer in time')), START_LIMIT_MS)
+    child.once('error', reject)
+    child.once('close', () => reject(new NativeError('start', complaints.trim() || 'the program ended at once')))
+    lines.first((line) => {
+      clearTimeout(timer)
+      resolve(line)
+    })
+  })
+  if (hello.event !== 'listening') {
+    child.kill()
+    throw errorOf(hello)
+  }
+  return { child, lines, hello }
+}
+
+function errorOf(line: Line): NativeError {
+  return new NativeError(String(line.stage), String(line.message), (line.reason as NativeClose | null) ?? undefined)
+}
+
+function endpointArgs(options: NativeOptions): string[] {
+  const args: string[] = []
+  const put = (flag: string, value: string | number | boolean | undefined): void => {
+    if (value === true) args.push(`--${flag}`)
+    else if (value !== undefined && value !== false) args.push(`--${flag}`, String(value))
+  }
+  for (const addr of options.bind ?? []) put('bind', addr)
+  for (const url of options.relays ?? []) put('relay', url)
+  for (const alpn of options.extraAlpns ?? []) put('alpn-extra', alpn)
+  put('secret', options.secret)
+  put('suite', options.suites?.join(','))
+  put('group', options.groups?.join(','))
+  put('no-gso', options.gso === false)
+  put('mtu', options.mtu)
+  put('mtu-max', options.mtuMax)
+  put('no-mtud', options.mtuDiscovery === false)
+  put('pad-to-mtu', options.padToMtu)
+  put('idle-ms', options.idleMs)
+  put('keep-alive-ms', options.keepAliveMs)
+  put('max-bidi', options.maxBidi)
+  put('max-uni', options.maxUni)
+  put('stream-window', options.streamWindow)
+  put('window', options.window)
+  put('send-window', options.sendWindow)
+  put('paths', options.paths)
+  put('ack-frequency', options.ackFrequency)
+  put('observed-addresses', options.observedAddresses)
+  put('keylog', options.keylog)
+  return args
+}
+
+/** The same names as flags and as fields of a command. */
+function dialJson(dial: NativeDial): Line {
+  return {
+    ticket: dial.ticket,
+    id: dial.id,
+    addrs: dial.addrs,
+    action: dial.action,
+    alpn: dial.alpn,
+    size: dial.size,
+    count: dial.count,
+    streams: dial.streams,
+    uni: dial.uni,
+    'no-verify': dial.verify === false || undefined,
+    code: dial.code,
+    reason: dial.reason,
+    'hold-ms': dial.holdMs,
+    'timeout-ms': dial.timeoutMs,
+  }
+}
+
+function dialArgs(dial: NativeDial): string[] {
+  const args: string[] = []
+  for (const [flag, value] of Object.entries(dialJson(dial))) {
+    if (flag === 'addrs') for (const addr of dial.addrs ?? []) args.push('--addr', addr)
+    else if (value === true) args.push(`--${flag}`)
+    else if (value !== undefined && value !== false) args.push(`--${flag}`, String(value))
+  }
+  return args
+}

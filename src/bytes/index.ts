@@ -1,0 +1,40 @@
+/** The door of `bytes/`: cursors, integers, text codecs, postcard, IP and socket addresses. */
+export {
+  decodeBase32,
+  decodeBase32Hex,
+  decodeZ32,
+  encodeBase32,
+  encodeBase32Hex,
+  encodeZ32,
+} from './base32.ts'
+export { EncodingError, quote } from './encoding-error.ts'
+export { decodeHex, encodeHex } from './hex.ts'
+export { canonicalIp, compareBytes, compareIp, formatIp, isIpv4Mapped, parseIp } from './ip.ts'
+export {
+  type IntegerBits,
+  readPostcardBool,
+  readPostcardBytes,
+  readPostcardList,
+  readPostcardOption,
+  readPostcardString,
+  readPostcardU64,
+  readPostcardVarint,
+  writePostcardBool,
+  writePostcardBytes,
+  writePostcardList,
+  writePostcardOption,
+  writePostcardString,
+  writePostcardU64,
+  writePostcardVarint,
+} from './postcard.ts'
+export { Reader, TruncatedError } from './reader.ts'
+export {
+  canonicalSocketAddress,
+  compareSocketAddresses,
+  formatSocketAddress,
+  parseSocketAddress,
+  type SocketAddress,
+} from './socket-address.ts'
+export { decodeUtf8, encodeUtf8 } from './utf8.ts'
+export { VARINT_MAX, varintLength, writeVarint } from './varint.ts'
+export { BufferFullError, GrowingWriter, Writer } from './writer.ts'

@@ -1,0 +1,33 @@
+/**
+ * The ChaCha20 header protection key that all providers share. Owns the key words and their end; the block itself is in
+ * `chacha20-block.ts`. Meets RFC 9001 §5.4.4.
+ */
+import { chacha20HeaderMask, chacha20KeyWords } from './chacha20-block.ts'
+import { freedError, type KeyLedger } from './key-ledger.ts'
+import { checkSample } from './key-lengths.ts'
+import type { HeaderKey } from './provider.ts'
+
+export class ChaCha20HeaderKey implements HeaderKey {
+  readonly #ledger: KeyLedger
+  #words: Int32Array | undefined
+
+  constructor(ledger: KeyLedger, key: Uint8Array) {
+    this.#ledger = ledger
+    this.#words = chacha20KeyWords(key)
+    ledger.opened()
+  }
+
+  mask(bytes: Uint8Array, sampleStart: number, mask: Uint8Array): void {
+    const words = this.#words
+    if (words === undefined) throw freedError()
+    checkSample(bytes, sampleStart)
+    chacha20HeaderMask(words, bytes, sampleStart, mask)
+  }
+
+  free(): void {
+    if (this.#words === undefined) return
+    this.#words.fill(0)
+    this.#words = undefined
+    this.#ledger.closed()
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Diffie-Hellman on node:crypto: X25519 with KeyObjects, P-256 with the ECDH class, which takes raw points and checks that they
+ * are on the curve. Meets RFC 7748 §6.1 and RFC 8446 §4.2.8.2, §7.4.2.
+ */
+import { createECDH, createPublicKey, diffieHellman, type ECDH, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { freedError, type KeyLedger } from '../key-ledger.ts'
+import { checkNotAllZero, checkPrivateKey, checkPublicKey } from '../key-lengths.ts'
+import { CryptoError, type KeyExchange } from '../provider.ts'
+import { plainBytes } from './plain-bytes.ts'
+import { importPrivateKey, importPublicKey, rawPublicKey } from './raw-keys.ts'
+
+export class NodeX25519 implements KeyExchange {
+  readonly group = 'x25519'
+  readonly publicKey: Uint8Array
+  readonly #ledger: KeyLedger
+  #privateKey: KeyObject | undefined
+
+  constructor(ledger: KeyLedger, privateKey?: Uint8Array) {
+    this.#ledger = ledger
+    if (privateKey === undefined) {
+      const pair = generateKeyPairSync('x25519')
+      this.publicKey = rawPublicKey(pair.publicKey)
+      this.#privateKey = pair.privateKey
+    } else {
+      checkPrivateKey('x25519', privateKey)
+      this.#privateKey = importPrivateKey('X25519', privateKey)
+      this.publicKey = rawPublicKey(createPublicKey(this.#privateKey))
+    }
+    ledger.opened()
+  }
+
+  agree(peerPublicKey: Uint8Array): Uint8Array {
+    const privateKey = this.#privateKey
+    if (privateKey === undefined) throw freedError()
+    checkPublicKey('x25519', peerPublicKey)
+    let secret: Uint8Array
+    try {
+      secret = plainBytes(diffieHellman({ privateKey, publicKey: importPublicKey('X25519', peerPublicKey) }))
+    } catch {
+      // OpenSSL itself refuses an all-zero result.
+      throw new CryptoError('x25519: the public key is refused')
+    }
+    checkNotAllZero(secret)
+    return secret
+  }
+
+  free(): void {
+    if (this.#privateKey === undefined) return
+    this.#privateKey = undefined
+    this.#ledger.closed()
+  }
+}
+
+export class NodeP256 implements KeyExchange {
+  readonly group = 'p256'
+  readonly publicKey: Uint8Array
+  readonly #ledger: KeyLedger
+  #pair: ECDH | undefined
+
+  constructor(ledger: KeyLedger, privateKey?: Uint8Array) {
+    this.#ledger = ledger
+    const pair = createECDH('prime256v1')
+    if (privateKey === undefined) pair.generateKeys()
+    else {
+      checkPrivateKey('p256', privateKey)
+      try {
+        pair.setPrivateKey(privateKey)
+      } catch {
+        throw new CryptoError('p256: the private key is not below the group order')
+      }
+    }
+    this.#pair = pair
+    this.publicKey = plainBytes(pair.getPublicKey())
+    ledger.opened()
+  }
+
+  agree(peerPublicKey: Uint8Array): Uint8Array {
+    const pair = this.#pair
+    if (pair === undefined) throw freedError()
+    checkPublicKey('p256', peerPublicKey)
+    try {
+      return plainBytes(pair.computeSecret(peerPublicKey))
+    } catch {
+      throw new CryptoError('p256: the point is not on the curve')
+    }
+  }
+
+  free(): void {
+    if (this.#pair === undefined) return
+    this.#pair = undefined
+    this.#ledger.closed()
+  }
+}

@@ -1,0 +1,454 @@
+/**
+ * Runs one QUIC engine over UDP sockets: datagrams in and out, one timer for all deadlines, events to whoever owns the connection. It is
+ * synchronous and makes no promises, so the simulator runs this very class over a virtual platform; policy is the endpoint's.
+ */
+import type { Platform, Timer, UdpSocket } from '../platform/index.ts'
+import {
+  type CloseReason,
+  type Connection,
+  type ConnectionEvent,
+  type DatagramSlots,
+  type Engine,
+  ErrorCode,
+  type Incoming,
+  type QuicSettings,
+  type Route,
+  type RouteInfo,
+  Transmit,
+} from '../quic/index.ts'
+import { type ConnectionHandler, ConnectionRecord } from './connection-record.ts'
+import { DeadlineHeap } from './deadline-heap.ts'
+import { RouteTable, type SocketRoutes } from './route-table.ts'
+import { SlotPool, type SlotPoolOptions } from './slot-pool.ts'
+
+/** Datagrams of one connection in one round; then the event loop turns, so that acks get in (spec/fast-path.md §4). */
+const BURST = 64
+/** Datagrams in a socket's queue at which its connections are told to stop, and at which they may go on. */
+const BLOCK_AT = 64
+const UNBLOCK_AT = 16
+/** QUIC's minimum, RFC 9000 §14. */
+const MIN_DATAGRAM = 1200
+/** A connection whose deadline stays in the past is looked at again after this, ms: it waits for a slot, or is wrong. */
+const OVERDUE_RETRY_MS = 1
+
+export interface DriverOptions {
+  readonly platform: Platform
+  /** Makes the engine over the driver's slots and routes. */
+  readonly createEngine: (slots: DatagramSlots, routes: RouteInfo) => Engine
+  readonly slots?: SlotPoolOptions
+  /** Somebody dials us. Answer with `accept`, `refuse`, `retry` or `ignore`, now or later. */
+  readonly onIncoming: (incoming: Incoming) => void
+  /** The socket broke and was taken out. */
+  readonly onSocketError?: (socket: UdpSocket, error: Error) => void
+  /** A defect: a handler or the engine threw. The driver goes on without that connection. */
+  readonly onFault?: (error: unknown) => void
+}
+
+export interface DialOptions {
+  /** The peer's public key, 32 bytes. */
+  readonly peer: Uint8Array
+  readonly alpns: readonly Uint8Array[]
+  /** At least one; the first flight goes to each. */
+  readonly routes: readonly Route[]
+  readonly settings?: Partial<QuicSettings>
+  readonly token?: Uint8Array
+}
+
+export interface DriverStats {
+  datagramsReceived: number
+  datagramsSent: number
+  bytesReceived: number
+  bytesSent: number
+  /** Received, but larger than a slot or empty. */
+  datagramsRefused: number
+  /** To be sent on a route that is gone. */
+  datagramsUnroutable: number
+  rounds: number
+}
+
+export class Driver {
+  readonly engine: Engine
+  readonly slots: SlotPool
+  readonly routes: RouteTable
+  readonly stats: DriverStats
+  readonly #platform: Platform
+  readonly #options: DriverOptions
+  readonly #timer: Timer
+  readonly #sockets = new Map<UdpSocket, SocketRoutes>()
+  readonly #records = new Map<number, ConnectionRecord>()
+  readonly #heap = new DeadlineHeap<ConnectionRecord>()
+  readonly #out = new Transmit()
+  /** Received datagrams always find this one, even when all others wait in a send queue. */
+  readonly #receiveSlot: number
+  /** One per slot, made once: `done` of a send. */
+  readonly #releasers: (() => void)[] = []
+  /** To be serviced in the coming round; the two arrays take turns. */
+  #touched: ConnectionRecord[] = []
+  #servicing: ConnectionRecord[] = []
+  /** Connections that found no slot, and those that a full socket stopped. */
+  readonly #starved = new Set<ConnectionRecord>()
+  readonly #blocked = new Map<ConnectionRecord, Set<Route>>()
+  #isScheduled = false
+  #isSending = false
+  #isClosed = false
+
+  constructor(options: DriverOptions) {
+    this.#options = options
+    this.#platform = options.platform
+    this.slots = new SlotPool(options.slots)
+    this.routes = new RouteTable(Math.max(MIN_DATAGRAM, options.platform.maxDatagramSize ?? MIN_DATAGRAM))
+    this.engine = options.createEngine(this.slots, this.routes)
+    this.stats = {
+      datagramsReceived: 0,
+      datagramsSent: 0,
+      bytesReceived: 0,
+      bytesSent: 0,
+      datagramsRefused: 0,
+      datagramsUnroutable: 0,
+      rounds: 0,
+    }
+    this.#receiveSlot = this.slots.acquire()
+    for (let slot = 0; slot < this.slots.count; slot++) {
+      this.#releasers.push(() => {
+        this.slots.release(slot)
+        if (!this.#isSending) this.#onSlotFreed()
+      })
+    }
+    this.#timer = options.platform.createTimer(() => this.#round())
+  }
+
+  get sockets(): readonly UdpSocket[] {
+    return [...this.#sockets.keys()]
+  }
+
+  /** Connections that are not drained yet. */
+  get connectionCount(): number {
+    return this.#records.size
+  }
+
+  /** Starts to receive from `socket`; the driver closes it in `close`. */
+  addSocket(socket: UdpSocket): void {
+    const routes = this.routes.addSocket(socket)
+    this.#sockets.set(socket, routes)
+    socket.onMessage = (data, host, port) => this.#receive(routes, data, host, port)
+    socket.onError = (error) => {
+      this.removeSocket(socket)
+      this.#options.onSocketError?.(socket, error)
+    }
+  }
+
+  /** Takes the socket out and closes it; what goes to its routes is lost from now on. */
+  removeSocket(socket: UdpSocket): Promise<void> {
+    if (!this.#sockets.delete(socket)) return Promise.resolve()
+    socket.onMessage = () => {}
+    socket.onError = () => {}
+    this.routes.removeSocket(socket)
+    return socket.close()
+  }
+
+  /** The route to a numeric address from the first socket of its family; undefined when there is no such socket. */
+  route(host: string, port: number): Route | undefined {
+    const family = host.includes(':') ? 6 : 4
+    for (const [socket, routes] of this.#sockets) if (socket.family === family) return routes.intern(host, port)
+    return undefined
+  }
+
+  connect(options: DialOptions, handler: ConnectionHandler): Connection {
+    const { routes, ...rest } = options
+    const [first] = routes
+    if (first === undefined) throw new RangeError('no route to dial')
+    const connection = this.engine.connect({ ...rest, route: first, routes, now: this.#platform.now() })
+    const record = this.#register(connection, handler)
+    for (const route of routes) this.#hold(record, route)
+    return connection
+  }
+
+  accept(incoming: Incoming, handler: ConnectionHandler, settings?: Partial<QuicSettings>): Connection {
+    const connection = incoming.accept(this.#platform.now(), settings)
+    this.#hold(this.#register(connection, handler), incoming.route)
+    this.routes.release(incoming.route)
+    return connection
+  }
+
+  refuse(incoming: Incoming): void {
+    incoming.refuse(this.#platform.now())
+    this.#decided(incoming)
+  }
+
+  /** Throws when the address is validated already. */
+  retry(incoming: Incoming): void {
+    incoming.retry(this.#platform.now())
+    this.#decided(incoming)
+  }
+
+  ignore(incoming: Incoming): void {
+    incoming.ignore()
+    this.#decided(incoming)
+  }
+
+  /** Something was done to `connection` that it may want to tell its peer. */
+  touch(connection: Connection): void {
+    const record = this.#records.get(connection.handle)
+    if (record !== undefined) this.#touchRecord(record)
+  }
+
+  /** Application close; the peer is told in the coming round. */
+  closeConnection(connection: Connection, code: number, reason: string | Uint8Array): void {
+    connection.close(code, reason, this.#platform.now())
+    this.touch(connection)
+  }
+
+  /** Forgets everything at once, without telling any peer: close the connections first. Resolves when the sockets are closed. */
+  close(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve()
+    this.#isClosed = true
+    this.engine.close()
+    this.#timer.cancel()
+    this.#heap.clear()
+    this.#records.clear()
+    this.#touched.length = 0
+    this.#starved.clear()
+    this.#blocked.clear()
+    this.slots.release(this.#receiveSlot)
+    return Promise.all([...this.#sockets.keys()].map((socket) => this.removeSocket(socket))).then(() => undefined)
+  }
+
+  #register(connection: Connection, handler: ConnectionHandler): ConnectionRecord {
+    const record = new ConnectionRecord(connection, handler)
+    this.#records.set(connection.handle, record)
+    this.#touchRecord(record)
+    return record
+  }
+
+  #decided(incoming: Incoming): void {
+    this.routes.release(incoming.route)
+    this.#schedule()
+  }
+
+  #receive(routes: SocketRoutes, data: Uint8Array, host: string, port: number): void {
+    const { length } = data
+    if (this.#isClosed) return
+    if (length === 0 || length > this.slots.slotSize) {
+      this.stats.datagramsRefused++
+      return
+    }
+    this.stats.datagramsReceived++
+    this.stats.bytesReceived += length
+    const slot = this.#receiveSlot
+    this.slots.bytes.set(data, this.slots.offset(slot))
+    const route = routes.intern(host, port)
+    let connection: Connection | undefined
+    try {
+      connection = this.engine.receive(slot, length, route, this.#platform.now())
+    } catch (error) {
+      this.#options.onFault?.(error)
+    }
+    if (connection === undefined) {
+      // A stateless answer may wait, or somebody new.
+      this.#schedule()
+      return
+    }
+    const record = this.#records.get(connection.handle)
+    if (record !== undefined) this.#touchRecord(record)
+  }
+
+  #touchRecord(record: ConnectionRecord): void {
+    if (record.isTouched || this.#isClosed) return
+    record.isTouched = true
+    this.#touched.push(record)
+    this.#schedule()
+  }
+
+  /**
+   * One turn of the event loop later: a burst of datagrams and everything the application does meanwhile share one round. From a socket's
+   * callback that is right after the socket was read empty, 1 µs (spec/fast-path.md §5).
+   */
+  #schedule(): void {
+    if (this.#isScheduled || this.#isClosed) return
+    this.#isScheduled = true
+    this.#platform.defer(this.#onDeferred)
+  }
+
+  readonly #onDeferred = (): void => {
+    this.#isScheduled = false
+    this.#round()
+  }
+
+  /** Tick what is due, answer strangers, then for each connection with news: send, and hand out events. One clock reading. */
+  #round(): void {
+    if (this.#isClosed) return
+    this.stats.rounds++
+    const now = this.#platform.now()
+    this.#tickDue(now)
+    while (this.engine.poll(now, this.#out)) this.#send(this.#out)
+    this.#takeIncoming()
+    const servicing = this.#touched
+    this.#touched = this.#servicing
+    this.#servicing = servicing
+    for (const record of servicing) this.#service(record, now)
+    servicing.length = 0
+    if (this.#isClosed) return
+    const { earliest } = this.#heap
+    // What was cut short goes on in the deferred round anyway.
+    if (this.#isScheduled && earliest <= now) return
+    if (earliest === Number.POSITIVE_INFINITY) this.#timer.cancel()
+    else this.#timer.arm(earliest)
+  }
+
+  #tickDue(now: number): void {
+    for (;;) {
+      const record = this.#heap.peek()
+      if (record === undefined || record.deadline > now) return
+      this.#heap.set(record, Number.POSITIVE_INFINITY)
+      try {
+        record.connection.tick(now)
+      } catch (error) {
+        this.#abandon(record, error)
+      }
+      this.#touchRecord(record)
+    }
+  }
+
+  #takeIncoming(): void {
+    for (;;) {
+      const incoming = this.engine.nextIncoming()
+      if (incoming === undefined) return
+      this.routes.retain(incoming.route)
+      try {
+        this.#options.onIncoming(incoming)
+      } catch (error) {
+        this.#options.onFault?.(error)
+      }
+    }
+  }
+
+  #service(record: ConnectionRecord, now: number): void {
+    record.isTouched = false
+    if (record.isGone || this.#isClosed) return
+    const { connection } = record
+    try {
+      let left = BURST
+      while (left > 0 && !record.isBlocked && connection.poll(now, this.#out)) {
+        this.#sendFor(record, this.#out)
+        left--
+      }
+      if (left === 0) this.#touchRecord(record)
+      else if (this.slots.available === 0) this.#starved.add(record)
+      for (;;) {
+        const event = connection.nextEvent()
+        if (event === undefined) break
+        this.#deliver(record, event)
+        if (record.isGone || this.#isClosed) return
+      }
+      const deadline = connection.deadline()
+      if (deadline > now) this.#heap.set(record, deadline)
+      else this.#heap.set(record, left === 0 ? now : now + OVERDUE_RETRY_MS)
+    } catch (error) {
+      this.#abandon(record, error)
+    }
+  }
+
+  #deliver(record: ConnectionRecord, event: ConnectionEvent): void {
+    if (event.type === 'closed') record.isClosed = true
+    if (event.type === 'drained') this.#forget(record)
+    try {
+      record.handler.onEvent(event)
+    } catch (error) {
+      this.#options.onFault?.(error)
+    }
+  }
+
+  #forget(record: ConnectionRecord): void {
+    record.isGone = true
+    this.#heap.set(record, Number.POSITIVE_INFINITY)
+    this.#records.delete(record.connection.handle)
+    this.#starved.delete(record)
+    this.#blocked.delete(record)
+    for (const route of record.routes) this.routes.release(route)
+    record.routes.clear()
+  }
+
+  /** The engine threw: a defect of ours. The others go on; the owner of this connection hears that it ended. */
+  #abandon(record: ConnectionRecord, error: unknown): void {
+    this.#options.onFault?.(error)
+    if (record.isGone) return
+    const reason: CloseReason = {
+      kind: 'local-transport',
+      code: ErrorCode.INTERNAL_ERROR,
+      frameType: 0,
+      reason: `internal error: ${error instanceof Error ? error.message : String(error)}`,
+    }
+    if (!record.isClosed) this.#deliver(record, { type: 'closed', reason })
+    this.#deliver(record, { type: 'drained' })
+  }
+
+  /** The route is the connection's from now on: it may send there, so the number stays what it is. */
+  #hold(record: ConnectionRecord, route: Route): void {
+    const dropped = record.hold(route)
+    if (dropped === route) return
+    this.routes.retain(route)
+    if (dropped !== undefined) this.routes.release(dropped)
+  }
+
+  #sendFor(record: ConnectionRecord, out: Transmit): void {
+    if (out.route !== record.lastRoute) {
+      this.#hold(record, out.route)
+      record.lastRoute = out.route
+    }
+    const { route } = out
+    const queuedOn = this.#send(out)
+    if (queuedOn === undefined || queuedOn.queued < BLOCK_AT) return
+    let routes = this.#blocked.get(record)
+    if (routes === undefined) {
+      routes = new Set()
+      this.#blocked.set(record, routes)
+    }
+    if (routes.has(route)) return
+    routes.add(route)
+    // QUIC has one path so far; when it has several it will choose another one by itself.
+    record.isBlocked = true
+    record.connection.blocked(route)
+  }
+
+  /** Sends and releases the slot, now or when the socket is done with it. Returns the socket if it queued the datagram. */
+  #send(out: Transmit): UdpSocket | undefined {
+    const entry = this.routes.entry(out.route)
+    if (entry === undefined || entry.isDead) {
+      this.stats.datagramsUnroutable++
+      this.slots.release(out.slot)
+      return undefined
+    }
+    this.stats.datagramsSent++
+    this.stats.bytesSent += out.length
+    const before = this.slots.inUse
+    this.#isSending = true
+    entry.socket.send(
+      this.slots.bytes,
+      this.slots.offset(out.slot),
+      out.length,
+      entry.host,
+      entry.port,
+      this.#releasers[out.slot]!,
+    )
+    this.#isSending = false
+    return this.slots.inUse === before ? entry.socket : undefined
+  }
+
+  #onSlotFreed(): void {
+    if (this.#isClosed) return
+    for (const record of this.#starved) this.#touchRecord(record)
+    this.#starved.clear()
+    for (const [record, routes] of this.#blocked) {
+      for (const route of routes) {
+        const entry = this.routes.entry(route)
+        if (entry !== undefined && !entry.isDead && entry.socket.queued > UNBLOCK_AT) continue
+        routes.delete(route)
+        record.connection.writable(route)
+        this.#touchRecord(record)
+      }
+      if (routes.size > 0) continue
+      this.#blocked.delete(record)
+      record.isBlocked = false
+    }
+  }
+}

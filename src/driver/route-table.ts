@@ -1,0 +1,183 @@
+/**
+ * Interns where datagrams go: (UDP socket, remote address) becomes a small integer that QUIC compares and never looks into. Answers
+ * QUIC's three questions about a route, and forgets routes that no connection uses, for source addresses are easily forged.
+ */
+import { parseIp } from '../bytes/index.ts'
+import type { AddressBytes, UdpSocket } from '../platform/index.ts'
+import type { Route, RouteInfo } from '../quic/index.ts'
+
+/** Routes that no connection holds are kept up to here; the oldest goes first. A few hundred kB. */
+const MAX_COLD_ROUTES = 4096
+
+export class RouteEntry {
+  readonly route: Route
+  readonly socket: UdpSocket
+  /** Numeric, as the socket reports it. */
+  readonly host: string
+  readonly port: number
+  /** Connections (and undecided incoming ones) that hold the route; only 0 may be forgotten. */
+  users = 0
+  /** The socket was taken away: nothing can be sent here any more. */
+  isDead = false
+  #address: AddressBytes | undefined = undefined
+
+  constructor(route: Route, socket: UdpSocket, host: string, port: number) {
+    this.route = route
+    this.socket = socket
+    this.host = host
+    this.port = port
+  }
+
+  /** Throws EncodingError where `host` is not numeric, which sockets never report. */
+  get address(): AddressBytes {
+    // Sockets report link-local addresses with the interface they belong to, which no wire format carries.
+    const zone = this.host.indexOf('%')
+    this.#address ??= { ip: parseIp(zone < 0 ? this.host : this.host.slice(0, zone)), port: this.port }
+    return this.#address
+  }
+}
+
+/** The routes of one socket. */
+export class SocketRoutes {
+  readonly socket: UdpSocket
+  readonly #table: RouteTable
+  /** Port first: a number, and nearly always different. */
+  readonly #byPort = new Map<number, Map<string, RouteEntry>>()
+  /** Bursts come from one peer, so most look-ups end here. */
+  #last: RouteEntry | undefined = undefined
+
+  constructor(socket: UdpSocket, table: RouteTable) {
+    this.socket = socket
+    this.#table = table
+  }
+
+  /** The route to a remote address, new or known. Its integer is never used for anything else. */
+  intern(host: string, port: number): Route {
+    const last = this.#last
+    if (last !== undefined && last.port === port && last.host === host) return last.route
+    let hosts = this.#byPort.get(port)
+    if (hosts === undefined) {
+      hosts = new Map()
+      this.#byPort.set(port, hosts)
+    }
+    let entry = hosts.get(host)
+    if (entry === undefined) {
+      entry = this.#table.create(this.socket, host, port)
+      // Creating may have forgotten the last route of this very port, and its map with it.
+      this.#byPort.set(port, hosts)
+      hosts.set(host, entry)
+    }
+    this.#last = entry
+    return entry.route
+  }
+
+  /** Only the table calls this. */
+  forget(entry: RouteEntry): void {
+    if (this.#last === entry) this.#last = undefined
+    const hosts = this.#byPort.get(entry.port)
+    if (hosts === undefined) return
+    hosts.delete(entry.host)
+    if (hosts.size === 0) this.#byPort.delete(entry.port)
+  }
+}
+
+export class RouteTable implements RouteInfo {
+  readonly #maxDatagramSize: number
+  readonly #maxCold: number
+  readonly #sockets = new Map<UdpSocket, SocketRoutes>()
+  readonly #entries = new Map<Route, RouteEntry>()
+  /** Routes that nobody holds, oldest first. */
+  readonly #cold = new Set<RouteEntry>()
+  #next = 0
+  #last: RouteEntry | undefined = undefined
+
+  /** `maxDatagramSize` in bytes, for every route until relays and loopback differ. */
+  constructor(maxDatagramSize: number, maxCold: number = MAX_COLD_ROUTES) {
+    this.#maxDatagramSize = maxDatagramSize
+    this.#maxCold = maxCold
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  addSocket(socket: UdpSocket): SocketRoutes {
+    const routes = new SocketRoutes(socket, this)
+    this.#sockets.set(socket, routes)
+    return routes
+  }
+
+  /** The socket is gone; routes that connections still hold stay known, but lead nowhere. */
+  removeSocket(socket: UdpSocket): void {
+    this.#sockets.delete(socket)
+    for (const entry of this.#entries.values()) {
+      if (entry.socket !== socket) continue
+      entry.isDead = true
+      if (entry.users === 0) this.#forget(entry)
+    }
+  }
+
+  entry(route: Route): RouteEntry | undefined {
+    const last = this.#last
+    if (last !== undefined && last.route === route) return last
+    const entry = this.#entries.get(route)
+    if (entry !== undefined) this.#last = entry
+    return entry
+  }
+
+  /** One holder more. False: the route is not known (any more). */
+  retain(route: Route): boolean {
+    const entry = this.#entries.get(route)
+    if (entry === undefined) return false
+    if (entry.users++ === 0) this.#cold.delete(entry)
+    return true
+  }
+
+  release(route: Route): void {
+    const entry = this.#entries.get(route)
+    if (entry === undefined || entry.users === 0) return
+    if (--entry.users > 0) return
+    if (entry.isDead) this.#forget(entry)
+    else this.#cool(entry)
+  }
+
+  /** Only `SocketRoutes` calls this. */
+  create(socket: UdpSocket, host: string, port: number): RouteEntry {
+    // Numbers only grow: a connection that outlives its route must not meet a stranger under the same number.
+    const entry = new RouteEntry(this.#next++, socket, host, port)
+    this.#entries.set(entry.route, entry)
+    this.#cool(entry)
+    return entry
+  }
+
+  maxDatagramSize(_route: Route): number {
+    return this.#maxDatagramSize
+  }
+
+  sameHost(left: Route, right: Route): boolean {
+    if (left === right) return true
+    const one = this.#entries.get(left)
+    const other = this.#entries.get(right)
+    return one !== undefined && other !== undefined && one.host === other.host
+  }
+
+  address(route: Route): AddressBytes | undefined {
+    return this.#entries.get(route)?.address
+  }
+
+  #cool(entry: RouteEntry): void {
+    this.#cold.add(entry)
+    if (this.#cold.size <= this.#maxCold) return
+    for (const oldest of this.#cold) {
+      this.#forget(oldest)
+      return
+    }
+  }
+
+  #forget(entry: RouteEntry): void {
+    this.#cold.delete(entry)
+    this.#entries.delete(entry.route)
+    if (this.#last === entry) this.#last = undefined
+    this.#sockets.get(entry.socket)?.forget(entry)
+  }
+}

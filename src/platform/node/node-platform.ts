@@ -1,0 +1,55 @@
+/**
+ * The seams over Node: UDP sockets, `performance.now`, one lazily re-armed timeout per timer, `setImmediate`, the system's random
+ * source and interface list. Holds no state but what its sockets and timers own.
+ */
+import { randomFillSync } from 'node:crypto'
+import { networkInterfaces } from 'node:os'
+import { LazyTimer } from '../lazy-timer.ts'
+import type { InterfaceAddress, Platform, RandomSource, Timer, UdpSocket, UdpSocketOptions } from '../platform.ts'
+import { bindNodeUdp } from './udp-socket.ts'
+
+const random: RandomSource = {
+  fill(out) {
+    randomFillSync(out)
+  },
+}
+
+export class NodePlatform implements Platform {
+  readonly random: RandomSource = random
+  /**
+   * Linux sets "don't fragment" itself for datagrams that fit the interface, so probing up to 1,452 bytes (IPv6 over Ethernet) is sound
+   * there. Node cannot set it elsewhere: QUIC's minimum of 1,200 bytes it is (spec/fast-path.md §4).
+   */
+  readonly maxDatagramSize: number = process.platform === 'linux' ? 1452 : 1200
+
+  now(): number {
+    return performance.now()
+  }
+
+  wallClock(): number {
+    return Date.now()
+  }
+
+  createTimer(callback: () => void): Timer {
+    return new LazyTimer(this.now, this.defer, callback)
+  }
+
+  defer(callback: () => void): void {
+    setImmediate(callback)
+  }
+
+  bindUdp(options: UdpSocketOptions): Promise<UdpSocket> {
+    return bindNodeUdp(options)
+  }
+
+  interfaces(): InterfaceAddress[] {
+    const found: InterfaceAddress[] = []
+    for (const [name, addresses] of Object.entries(networkInterfaces())) {
+      for (const address of addresses ?? []) {
+        const family = address.family === 'IPv6' ? 6 : 4
+        found.push({ name, host: address.address, family, internal: address.internal })
+      }
+    }
+    return found
+  }
+}

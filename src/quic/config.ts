@@ -1,0 +1,115 @@
+/**
+ * Settings of a connection with their units, defaults and clamps. Where a default differs from the RFC's, it is iroh's
+ * (spec/quic.md §3.1, §5.7, §6), so that two nodes agree about what is normal.
+ */
+import { VARINT_MAX } from '../bytes/varint.ts'
+import { defaultTransportParameters, type TransportParameters } from './wire/transport-parameters.ts'
+
+export interface QuicSettings {
+  /** Silence after which a connection is given up, ms; the smaller of both sides counts; 0 = never. Default 30,000 (iroh). */
+  readonly maxIdleTimeoutMs: number
+  /** Silence after which a PING is sent, ms; 0 = never. Default 5,000 (iroh). */
+  readonly keepAliveMs: number
+  /** The handshake must be complete by then, ms. Default 30,000: iroh gives up by its idle timeout of 30 s. */
+  readonly handshakeTimeoutMs: number
+  /** RTT before the first sample, ms. Default 333 (RFC 9002 §6.2.2). */
+  readonly initialRttMs: number
+  /** Upper bound between two probe timeouts, ms. Default 2,000 (noq). */
+  readonly maxPtoMs: number
+  /** Connection receive window at the start, bytes. Default 15,000,000: a dozen full stream windows. */
+  readonly connectionReceiveWindow: number
+  /** Stream receive window at the start, bytes. Default 1,250,000 (iroh). */
+  readonly streamReceiveWindow: number
+  /** Bound of an auto-tuned stream window, bytes; the connection window's bound is half as much again. Default 16 MiB. */
+  readonly maxStreamReceiveWindow: number
+  /** Streams the peer may have open at once. Default 100 each (iroh). */
+  readonly maxStreamsBidi: number
+  readonly maxStreamsUni: number
+  /** Bytes the application may have buffered for sending (unsent and unacknowledged) over all streams. Default 10,000,000 (iroh). */
+  readonly sendBuffer: number
+  /** DATAGRAM frames (RFC 9221): the largest we take, bytes; 0 = none. Default 65,535 (iroh). */
+  readonly maxDatagramFrameSize: number
+  /** Bytes of received datagrams kept for the application; the oldest go first. Default 1,250,000 (iroh). */
+  readonly datagramReceiveBuffer: number
+  /** Bytes of datagrams queued for sending; the oldest go first. Default 1 MiB (iroh). */
+  readonly datagramSendBuffer: number
+  /** Peer connection ids we keep, per path. Default 5 (iroh). */
+  readonly activeConnectionIdLimit: number
+  /** Largest datagram we take, bytes. Default 1,472 (iroh); must not exceed the slots of the driver. */
+  readonly maxUdpPayloadSize: number
+  /** Largest datagram we probe for, bytes. Default 1,452 (spec/quic.md §6.3); 1,200 switches discovery off. */
+  readonly maxMtu: number
+  /** Default cubic (RFC 9438). */
+  readonly congestion: 'cubic' | 'new-reno'
+  /** TLS suites, most wanted first. Default AES-128-GCM, ChaCha20-Poly1305, AES-256-GCM. */
+  readonly suites: readonly number[]
+  readonly groups: readonly ('x25519' | 'p256')[]
+  /** ACK_FREQUENCY and IMMEDIATE_ACK understood: the least delay we can honour, µs; undefined = not advertised. Default 1,000 (iroh). */
+  readonly minAckDelayUs: number | undefined
+  /** Server: hand the client a token that validates its address next time (NEW_TOKEN). Default false (iroh). */
+  readonly issueTokens: boolean
+  /** Packet numbers are skipped now and then, so that acks of packets never sent are found out (RFC 9000 §21.4). Default true. */
+  readonly skipPacketNumbers: boolean
+}
+
+export const DEFAULT_SETTINGS: QuicSettings = {
+  maxIdleTimeoutMs: 30_000,
+  keepAliveMs: 5_000,
+  handshakeTimeoutMs: 30_000,
+  initialRttMs: 333,
+  maxPtoMs: 2_000,
+  connectionReceiveWindow: 15_000_000,
+  streamReceiveWindow: 1_250_000,
+  maxStreamReceiveWindow: 16 * 1024 * 1024,
+  maxStreamsBidi: 100,
+  maxStreamsUni: 100,
+  sendBuffer: 10_000_000,
+  maxDatagramFrameSize: 65_535,
+  datagramReceiveBuffer: 1_250_000,
+  datagramSendBuffer: 1024 * 1024,
+  activeConnectionIdLimit: 5,
+  maxUdpPayloadSize: 1_472,
+  maxMtu: 1_452,
+  congestion: 'cubic',
+  suites: [0x1301, 0x1303, 0x1302],
+  groups: ['x25519', 'p256'],
+  minAckDelayUs: 1_000,
+  issueTokens: false,
+  skipPacketNumbers: true,
+}
+
+/** Bytes in every connection id that we issue. */
+export const LOCAL_ID_LENGTH = 8
+/** RFC 9000 §14: the least datagram size a path must carry, and the size Initial datagrams are padded to. */
+export const MIN_DATAGRAM = 1200
+/** Our own max_ack_delay, ms (the RFC's default, so never sent). */
+export const MAX_ACK_DELAY_MS = 25
+/** Our own ack_delay_exponent (the RFC's default, so never sent). */
+export const ACK_DELAY_EXPONENT = 3
+
+/** Defaults overlaid with what was given; throws RangeError for values no peer would accept. */
+export function resolveSettings(...layers: (Partial<QuicSettings> | undefined)[]): QuicSettings {
+  const settings: QuicSettings = Object.assign({}, DEFAULT_SETTINGS, ...layers)
+  if (settings.activeConnectionIdLimit < 2) throw new RangeError('activeConnectionIdLimit must be 2 or more')
+  if (settings.maxUdpPayloadSize < MIN_DATAGRAM) throw new RangeError('maxUdpPayloadSize must be 1200 or more')
+  if (settings.minAckDelayUs !== undefined && settings.minAckDelayUs > MAX_ACK_DELAY_MS * 1000)
+    throw new RangeError('minAckDelayUs must not exceed our max_ack_delay of 25,000 µs')
+  return settings
+}
+
+/** The transport parameters that follow from the settings; connection ids are added by the handshake. */
+export function localParameters(settings: QuicSettings): TransportParameters {
+  const parameters = defaultTransportParameters()
+  parameters.maxIdleTimeout = settings.maxIdleTimeoutMs
+  parameters.maxUdpPayloadSize = settings.maxUdpPayloadSize
+  parameters.initialMaxData = Math.min(settings.connectionReceiveWindow, VARINT_MAX)
+  parameters.initialMaxStreamDataBidiLocal = settings.streamReceiveWindow
+  parameters.initialMaxStreamDataBidiRemote = settings.streamReceiveWindow
+  parameters.initialMaxStreamDataUni = settings.streamReceiveWindow
+  parameters.initialMaxStreamsBidi = settings.maxStreamsBidi
+  parameters.initialMaxStreamsUni = settings.maxStreamsUni
+  parameters.activeConnectionIdLimit = settings.activeConnectionIdLimit
+  parameters.maxDatagramFrameSize = settings.maxDatagramFrameSize
+  if (settings.minAckDelayUs !== undefined) parameters.minAckDelay = settings.minAckDelayUs
+  return parameters
+}

@@ -1,0 +1,94 @@
+/**
+ * From connection ids to connections. Ids that we issued are found by a number inside them (their first 30 bits, unique among the live
+ * ones); ids that a client chose for its first packets by their bytes.
+ */
+import type { RandomSource } from '../platform/platform.ts'
+import { LOCAL_ID_LENGTH } from './config.ts'
+import type { Connection } from './connection/connection.ts'
+
+/** Ids are issued from inside the connection's constructor, so entries lead to it by way of this. */
+export interface ConnectionRef {
+  connection: Connection | undefined
+}
+
+/** Where an id leads. */
+export interface IdEntry {
+  readonly owner: ConnectionRef
+  readonly id: Uint8Array
+  readonly pathId: number
+  readonly sequence: number
+}
+
+function numberOf(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! & 0x3f) << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+}
+
+/** The bytes as a map key. */
+export function keyOf(bytes: Uint8Array, start = 0, length = bytes.length - start): string {
+  let key = ''
+  for (let index = 0; index < length; index++) key += String.fromCharCode(bytes[start + index]!)
+  return key
+}
+
+export class ConnectionIdTable {
+  readonly #random: RandomSource
+  readonly #issued = new Map<number, IdEntry>()
+  readonly #chosen = new Map<string, Connection>()
+  readonly #tokens = new Map<string, ConnectionRef>()
+
+  constructor(random: RandomSource) {
+    this.#random = random
+  }
+
+  /** A fresh random id of LOCAL_ID_LENGTH bytes. */
+  issue(owner: ConnectionRef, pathId: number, sequence: number): Uint8Array {
+    const id = new Uint8Array(LOCAL_ID_LENGTH)
+    do this.#random.fill(id)
+    while (this.#issued.has(numberOf(id, 0)))
+    this.#issued.set(numberOf(id, 0), { owner, id, pathId, sequence })
+    return id
+  }
+
+  retire(id: Uint8Array): void {
+    this.#issued.delete(numberOf(id, 0))
+  }
+
+  /** The entry of an id at `bytes[start]` that we issued. */
+  find(bytes: Uint8Array, start: number): IdEntry | undefined {
+    const entry = this.#issued.get(numberOf(bytes, start))
+    if (entry === undefined) return undefined
+    for (let index = 0; index < LOCAL_ID_LENGTH; index++) if (entry.id[index] !== bytes[start + index]) return undefined
+    return entry
+  }
+
+  addChosen(key: string, connection: Connection): void {
+    this.#chosen.set(key, connection)
+  }
+
+  findChosen(key: string): Connection | undefined {
+    return this.#chosen.get(key)
+  }
+
+  removeChosen(key: string): void {
+    this.#chosen.delete(key)
+  }
+
+  /** RFC 9000 §10.3.1: stateless reset tokens of the peer ids in use. */
+  watchToken(token: Uint8Array, owner: ConnectionRef): void {
+    this.#tokens.set(keyOf(token), owner)
+  }
+
+  unwatchToken(token: Uint8Array): void {
+    this.#tokens.delete(keyOf(token))
+  }
+
+  /** The connection that a datagram ending in `bytes[end - 16, end)` resets. */
+  findToken(bytes: Uint8Array, end: number): Connection | undefined {
+    return this.#tokens.size === 0 ? undefined : this.#tokens.get(keyOf(bytes, end - 16, 16))?.connection
+  }
+
+  /** Live entries of all kinds: zero when every connection is gone. */
+  get size(): number {
+    return this.#issued.size + this.#chosen.size + this.#tokens.size
+  }
+}

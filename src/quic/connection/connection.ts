@@ -1,0 +1,591 @@
+/**
+ * One QUIC connection, sans-I/O: the calls of the driver (poll, deadline, tick, events) and the verbs of the application. It owns
+ * the parts and joins them; what a packet goes through stands in receive.ts and transmit.ts.
+ *
+ * Order of use after any call that changes something: `poll` until false, `nextEvent` until undefined, then `deadline`.
+ */
+import { MAX_ACK_DELAY_MS, MIN_DATAGRAM } from '../config.ts'
+import { type CloseReason, errorCodeName, TransportError } from '../errors.ts'
+import { type ConnectionEvent, EventQueue } from '../events.ts'
+import { Level, type Role } from '../level.ts'
+import { LocalIds } from '../path/local-ids.ts'
+import { MtuDiscovery } from '../path/mtu-discovery.ts'
+import { Path } from '../path/path.ts'
+import { PathLink } from '../path/path-link.ts'
+import { PeerIds } from '../path/peer-ids.ts'
+import type { Route } from '../path/route.ts'
+import { createCongestion } from '../recovery/congestion.ts'
+import { SentFramePool } from '../recovery/frame-owner.ts'
+import { LinkRecovery } from '../recovery/link-recovery.ts'
+import { LossDetection } from '../recovery/loss-detection.ts'
+import { PacketSpace } from '../recovery/packet-space.ts'
+import type { Transmit } from '../slots.ts'
+import type { ConnectionStats, PathStats } from '../stats.ts'
+import { Datagrams } from '../streams/datagrams.ts'
+import { type StreamEvents, Streams } from '../streams/streams.ts'
+import type { TransportParameters } from '../wire/transport-parameters.ts'
+import { Control } from './control.ts'
+import { Handshake, type HandshakeOptions } from './handshake.ts'
+import { Lifecycle } from './lifecycle.ts'
+import { migrate, mtuLimit, revert } from './migration.ts'
+import { type Parts, Pending, type Resources } from './parts.ts'
+import { Receive } from './receive.ts'
+import { Transmitter } from './transmit.ts'
+
+const NEVER = Number.POSITIVE_INFINITY
+
+/** What the engine hears directly: only it must know. */
+export interface ConnectionHost {
+  /** Ids lead nowhere any more; nothing will be received or sent again. */
+  drained(connection: Connection): void
+  /** Server: the client's address is proved or the handshake failed; it no longer counts as half open. */
+  handshakeSettled(connection: Connection): void
+}
+
+export interface ConnectionOptions extends Omit<HandshakeOptions, 'sourceId' | 'resetToken'> {
+  /** Unique in the engine. */
+  readonly handle: number
+  /** Where datagrams go first. */
+  readonly route: Route
+  /** Client, dialling: all known routes, the first included. */
+  readonly routes?: readonly Route[]
+  /** Server: a token proved the client's address. */
+  readonly validated?: boolean
+  /** Server: the id of the client's first packet. */
+  readonly peerSourceId?: Uint8Array
+  readonly now: number
+}
+
+export class Connection {
+  readonly role: Role
+  /** A small integer, unique in the engine. */
+  readonly handle: number
+  readonly streams: Streams
+  readonly datagrams: Datagrams
+  readonly #host: ConnectionHost
+  readonly #parts: Parts
+  readonly #receive: Receive
+  readonly #transmit: Transmitter
+  #settled = false
+  /** Handshake keys go once the datagram that confirmed the handshake is dealt with. */
+  #mustConfirm = false
+  #released = false
+  /** A server's NEW_TOKEN for its client, made by the engine. */
+  #tokenToIssue: Uint8Array | undefined = undefined
+
+  constructor(resources: Resources, host: ConnectionHost, options: ConnectionOptions) {
+    const { role, settings, registry } = resources
+    this.role = role
+    this.handle = options.handle
+    this.#host = host
+    const pool = new SentFramePool()
+    const events = new EventQueue()
+    const wake = (bit: number) => () => {
+      parts.pending |= bit
+    }
+    const nothing = () => {}
+    const localIds = new LocalIds(registry, 0, wake(Pending.LocalIds))
+    const sourceId = localIds.first()
+    const peerIds = new PeerIds(
+      registry,
+      0,
+      options.peerSourceId ?? options.retrySourceId ?? options.originalDestinationId,
+      settings.activeConnectionIdLimit,
+      wake(Pending.PeerIds),
+    )
+    const recovery = new LinkRecovery(
+      createCongestion(settings.congestion, MIN_DATAGRAM),
+      settings.initialRttMs,
+      MIN_DATAGRAM,
+    )
+    const isClient = role === 'client'
+    const link = new PathLink(
+      options.route,
+      recovery,
+      new MtuDiscovery(MIN_DATAGRAM),
+      isClient || options.validated === true,
+    )
+    const detection = new LossDetection(
+      pool,
+      {
+        mtuProbeAcked: (size) => {
+          if (path.link.mtu.probeAcked(size)) path.link.recovery.setMtu(path.link.mtu.current)
+        },
+        mtuProbeLost: (size) => path.link.mtu.probeLost(size),
+        packetLost: (size) => this.#packetLost(size),
+        packetAcked: (size) => path.link.mtu.acked(size),
+      },
+      { maxPtoMs: settings.maxPtoMs },
+    )
+    const space = new PacketSpace(Level.OneRtt, 0, pool, {
+      immediate: false,
+      maxAckDelayMs: MAX_ACK_DELAY_MS,
+      elicitingThreshold: 2,
+    })
+    const path = new Path(0, space, detection, localIds, peerIds, link)
+    const streamSettings = {
+      initialMaxData: settings.connectionReceiveWindow,
+      streamReceiveWindow: settings.streamReceiveWindow,
+      maxReceiveWindow: settings.maxStreamReceiveWindow,
+      maxStreamsBidi: settings.maxStreamsBidi,
+      maxStreamsUni: settings.maxStreamsUni,
+      sendBuffer: settings.sendBuffer,
+      datagramReceiveBuffer: settings.maxDatagramFrameSize === 0 ? 0 : settings.datagramReceiveBuffer,
+      datagramSendBuffer: settings.datagramSendBuffer,
+    }
+    const streamEvents: StreamEvents = {
+      readable: (id) => events.push({ type: 'stream-readable', id }),
+      writable: (id) => events.push({ type: 'stream-writable', id }),
+      incoming: (bidirectional) => events.push({ type: 'stream-incoming', bidirectional }),
+      available: (bidirectional) => events.push({ type: 'stream-available', bidirectional }),
+      stopped: (id, code) => events.push({ type: 'stream-stopped', id, code }),
+      finished: (id) => events.push({ type: 'stream-finished', id }),
+      datagram: () => events.push({ type: 'datagram' }),
+      datagramWritable: () => events.push({ type: 'datagram-writable' }),
+    }
+    this.streams = new Streams(role, streamSettings, streamEvents, nothing)
+    this.datagrams = new Datagrams(streamSettings, streamEvents, nothing)
+    const handshakeOptions: HandshakeOptions = {
+      signer: options.signer,
+      alpns: options.alpns,
+      sourceId,
+      originalDestinationId: options.originalDestinationId,
+      retrySourceId: options.retrySourceId,
+      expectedPeer: options.expectedPeer,
+      token: options.token,
+      keys: options.keys,
+      resetToken: isClient ? undefined : registry.resetToken(sourceId),
+    }
+    const handshake = new Handshake(
+      resources,
+      pool,
+      {
+        peerParameters: (parameters) => this.#peerParameters(parameters),
+        handshakeComplete: () => this.#handshakeComplete(),
+      },
+      handshakeOptions,
+    )
+    const parts: Parts = {
+      ...resources,
+      pool,
+      events,
+      lifecycle: new Lifecycle(
+        options.now,
+        settings.maxIdleTimeoutMs,
+        settings.keepAliveMs,
+        settings.handshakeTimeoutMs,
+      ),
+      handshake,
+      path,
+      streams: this.streams,
+      datagrams: this.datagrams,
+      control: new Control(wake(Pending.Control)),
+      pending: 0,
+      fail: (code, frameType, reason, now) => this.#fail(code, frameType, reason, now),
+      confirm: () => {
+        this.#mustConfirm = true
+      },
+      peerClosed: (application, code, frameType, reason, now) =>
+        this.#peerClosed(application, code, frameType, reason, now),
+    }
+    this.#parts = parts
+    detection.link = recovery
+    detection.setSpace(handshake.initialSpace)
+    detection.setSpace(handshake.handshakeSpace)
+    detection.setSpace(space)
+    detection.setPeerValidated(!isClient)
+    this.#receive = new Receive(parts, {
+      retried: () => {
+        detection.requeue(handshake.initialSpace)
+      },
+      versionsOffered: (versions) => this.#vanish({ kind: 'version-negotiation', versions }),
+      firstHandshakePacket: () => {
+        path.link.validated = true
+        detection.atAmplificationLimit = false
+        this.#discardInitial()
+        this.#settle()
+      },
+      answered: (route) => {
+        path.link.route = route
+        this.#transmit.stopFanOut()
+      },
+    })
+    this.#transmit = new Transmitter(parts, { firstHandshakePacketSent: () => this.#discardInitial() })
+    if (options.routes !== undefined)
+      this.#transmit.setFanOut(options.routes.filter((route) => route !== options.route))
+    resources.trace?.event(options.now, 'connectivity:connection_started', {
+      src_cid: hex(sourceId),
+      dst_cid: hex(options.originalDestinationId),
+    })
+    if (isClient) handshake.tls.start()
+  }
+
+  // the driver's calls
+
+  /** A datagram for this connection; `sequence` is that of the connection id it was sent to. False when nothing in it was authentic. */
+  receive(bytes: Uint8Array, start: number, length: number, route: Route, sequence: number, now: number): boolean {
+    const authentic = this.#receive.datagram(bytes, start, length, route, sequence, now)
+    if (this.#mustConfirm) this.#confirm(now)
+    this.streams.rttMs = this.#parts.path.link.recovery.rtt.smoothed
+    return authentic
+  }
+
+  /** Fills `out` with the next datagram to send; false when there is none now. */
+  poll(now: number, out: Transmit): boolean {
+    try {
+      return this.#transmit.poll(now, out)
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error
+      this.#fail(error.code, error.frameType, error.message, now)
+      return this.#transmit.poll(now, out)
+    }
+  }
+
+  /** When `tick` must be called, ms; Infinity when there is nothing to wait for. */
+  deadline(): number {
+    const { lifecycle, path, handshake } = this.#parts
+    if (lifecycle.state === 'drained') return NEVER
+    let earliest = lifecycle.deadline
+    if (lifecycle.isEnded) return earliest
+    earliest = Math.min(
+      earliest,
+      path.detection.deadline(),
+      path.pacedUntil,
+      path.link.deadline,
+      path.previous?.deadline ?? NEVER,
+      handshake.oneRtt?.deadline ?? NEVER,
+    )
+    if (handshake.oneRtt !== undefined) earliest = Math.min(earliest, path.space.ackPolicy.deadline())
+    if (handshake.initialKeys !== undefined) earliest = Math.min(earliest, handshake.initialSpace.ackPolicy.deadline())
+    if (handshake.handshakeSend !== undefined)
+      earliest = Math.min(earliest, handshake.handshakeSpace.ackPolicy.deadline())
+    return earliest
+  }
+
+  /** Time passed. What is due becomes pending; `poll` sends it. */
+  tick(now: number): void {
+    const { lifecycle, path, handshake, control } = this.#parts
+    switch (lifecycle.tick(now)) {
+      case 'drained':
+        this.#release()
+        return
+      case 'idle-timeout':
+        this.#vanish({ kind: 'idle-timeout' })
+        return
+      case 'handshake-timeout':
+        this.#vanish({ kind: 'handshake-timeout' })
+        return
+      case 'keep-alive':
+        control.ping()
+        break
+      default:
+    }
+    if (lifecycle.isEnded) return
+    handshake.oneRtt?.tick(now)
+    if (path.detection.deadline() <= now) path.detection.timeout(now)
+    if (path.pacedUntil <= now) path.pacedUntil = NEVER
+    if (path.previous?.tick(now) === 'failed') path.previous = undefined
+    if (path.link.tick(now) === 'failed' && !revert(this.#parts)) {
+      // RFC 9000 §9.3.2: no validated path is left; discard the connection without a word
+      this.#vanish({ kind: 'idle-timeout' })
+    }
+  }
+
+  nextEvent(): ConnectionEvent | undefined {
+    return this.#parts.events.take()
+  }
+
+  /** The driver cannot send on `route` for now. Nothing to do: the driver stops polling and keeps what it has. */
+  blocked(_route: Route): void {}
+
+  writable(_route: Route): void {}
+
+  // the application's verbs
+
+  get peerKey(): Uint8Array | undefined {
+    return this.#parts.handshake.tls.peerKey
+  }
+
+  get alpn(): Uint8Array | undefined {
+    return this.#parts.handshake.tls.alpn
+  }
+
+  get isHandshakeComplete(): boolean {
+    return this.#parts.handshake.isComplete
+  }
+
+  /** RFC 9001 §4.1.2: the peer, too, has finished. */
+  get isConfirmed(): boolean {
+    return this.#parts.handshake.isConfirmed
+  }
+
+  /** Closing, draining or drained. */
+  get isClosed(): boolean {
+    return this.#parts.lifecycle.isEnded
+  }
+
+  get isDrained(): boolean {
+    return this.#parts.lifecycle.state === 'drained'
+  }
+
+  get closeReason(): CloseReason | undefined {
+    return this.#parts.lifecycle.reason
+  }
+
+  /** Smoothed, ms; the initial guess before the first sample. */
+  get rttMs(): number {
+    return this.#parts.path.link.recovery.rtt.smoothed
+  }
+
+  /** Where datagrams go now. */
+  get route(): Route {
+    return this.#parts.path.link.route
+  }
+
+  /** Ends the connection with the application's code (below 2^62) and reason, cut to what fits a packet. Without effect when it already ended. */
+  close(code: number, reason: string | Uint8Array, now: number): void {
+    const bytes = typeof reason === 'string' ? new TextEncoder().encode(reason) : reason
+    const text = typeof reason === 'string' ? reason : new TextDecoder().decode(reason)
+    this.#close(
+      { application: true, code, frameType: 0, reason: bytes },
+      { kind: 'local-application', code, reason: text },
+      now,
+    )
+  }
+
+  /** RFC 9001 §6.1. False when the last update is not yet complete, or the handshake not confirmed. */
+  updateKeys(_now: number): boolean {
+    const { handshake } = this.#parts
+    if (!handshake.isConfirmed || handshake.oneRtt === undefined || this.isClosed) return false
+    if (!handshake.oneRtt.initiate()) return false
+    this.#transmit.phaseStarted()
+    // the peer follows the update when it sees a packet of the new phase
+    this.#parts.control.ping()
+    return true
+  }
+
+  /** A PING at the next poll. */
+  ping(): void {
+    if (!this.isClosed) this.#parts.control.ping()
+  }
+
+  /** Client: moves the connection to another route (RFC 9000 §9.2). Throws before the handshake is confirmed, for servers, and when the peer forbade it. */
+  migrate(route: Route, now: number): void {
+    const { handshake } = this.#parts
+    if (this.role !== 'client') throw new Error('only the client of a connection can migrate it')
+    if (!handshake.isConfirmed) throw new Error('migration has to wait until the handshake is confirmed')
+    if (handshake.peerParameters?.disableActiveMigration === true)
+      throw new Error('the server does not allow migration')
+    if (this.isClosed) return
+    migrate(this.#parts, route, now)
+  }
+
+  /** RFC 8446 §7.5: `length` bytes both sides can compute; once the handshake is complete. */
+  exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array {
+    return this.#parts.handshake.tls.exportKeyingMaterial(label, context, length)
+  }
+
+  /** Largest payload of a DATAGRAM frame now, bytes; 0 when the peer takes none. */
+  get maxDatagramSize(): number {
+    const { path } = this.#parts
+    // short header, packet number, tag; the frame's own overhead is the datagram room's business
+    return this.datagrams.maxSize(path.link.mtu.current - 1 - path.peerIds.active.length - 4 - 16)
+  }
+
+  paths(): PathStats[] {
+    const { path } = this.#parts
+    const { rtt, congestion, bytesInFlight } = path.link.recovery
+    const stats = path.detection.stats
+    return [
+      {
+        id: path.id,
+        route: path.link.route,
+        validated: path.link.validated,
+        rttMs: rtt.hasSample ? rtt.smoothed : 0,
+        latestRttMs: rtt.hasSample ? rtt.latest : 0,
+        minRttMs: rtt.hasSample ? rtt.min : 0,
+        mtu: path.link.mtu.current,
+        congestionWindow: congestion.window,
+        bytesInFlight,
+        datagramsSent: path.datagramsSent,
+        datagramsReceived: path.datagramsReceived,
+        bytesSent: path.bytesSent,
+        bytesReceived: path.bytesReceived,
+        lostPackets: stats.lostPackets,
+        lostBytes: stats.lostBytes,
+        spuriousLosses: stats.spuriousLosses,
+        ptos: stats.ptos,
+      },
+    ]
+  }
+
+  stats(): ConnectionStats {
+    const { stats } = this.streams
+    return {
+      keyUpdates: this.#parts.handshake.oneRtt?.updates ?? 0,
+      streamsOpened: stats.opened,
+      streamsAccepted: stats.accepted,
+      openStreams: this.streams.openCount,
+      streamBytesSent: stats.bytesSent,
+      streamBytesReceived: stats.bytesReceived,
+      streamBytesRetransmitted: stats.retransmittedBytes,
+      paths: this.paths(),
+    }
+  }
+
+  /** Things that must be zero once the connection is drained. */
+  leftovers(): { frames: number; bytesInFlight: number; bufferedBytes: number } {
+    return {
+      frames: this.#parts.pool.live,
+      bytesInFlight: this.#parts.path.link.recovery.bytesInFlight,
+      bufferedBytes: this.streams.bufferedBytes,
+    }
+  }
+
+  // called by the engine
+
+  /** A stateless reset for one of our peer ids arrived (RFC 9000 §10.3.1). */
+  reset(): void {
+    this.#vanish({ kind: 'stateless-reset' })
+  }
+
+  /** Server: a token to hand the client once the handshake is confirmed. */
+  offerToken(token: Uint8Array): void {
+    this.#tokenToIssue = token
+  }
+
+  /** The engine goes away: silence. */
+  abandon(): void {
+    this.#vanish({ kind: 'local-application', code: 0, reason: 'the endpoint was closed' })
+  }
+
+  // what the parts tell
+
+  #peerParameters(parameters: TransportParameters): void {
+    const parts = this.#parts
+    const { path } = parts
+    this.streams.applyPeerParameters(parameters)
+    this.datagrams.applyPeerParameters(parameters)
+    parts.lifecycle.setPeerIdle(parameters.maxIdleTimeout)
+    path.detection.peerMaxAckDelayMs = parameters.maxAckDelay
+    if (parameters.statelessResetToken !== undefined) path.peerIds.setFirstResetToken(parameters.statelessResetToken)
+  }
+
+  #handshakeComplete(): void {
+    const parts = this.#parts
+    const { path, handshake } = parts
+    parts.events.push({ type: 'connected' })
+    path.localIds.fill(handshake.peerParameters!.activeConnectionIdLimit)
+    if (this.role === 'server') {
+      // RFC 9001 §4.1.2: for a server, complete is confirmed
+      this.#mustConfirm = true
+      parts.control.handshakeDone()
+      if (this.#tokenToIssue !== undefined) parts.control.newToken(this.#tokenToIssue)
+    }
+  }
+
+  #confirm(now: number): void {
+    this.#mustConfirm = false
+    const parts = this.#parts
+    const { path, handshake, lifecycle } = parts
+    if (handshake.isConfirmed || lifecycle.isEnded) return
+    handshake.isConfirmed = true
+    path.detection.handshakeConfirmed = true
+    path.detection.setPeerValidated(true)
+    this.#discardInitial()
+    path.detection.discard(handshake.handshakeSpace)
+    handshake.discardHandshake()
+    const limit = mtuLimit(parts, path.link.route, handshake.peerParameters!.maxUdpPayloadSize)
+    path.link = withMtu(path.link, limit)
+    lifecycle.opened(now, path.detection.ptoMs())
+    parts.events.push({ type: 'confirmed' })
+    parts.trace?.event(now, 'connectivity:connection_state_updated', { new: 'handshake_confirmed' })
+    this.#settle()
+  }
+
+  #discardInitial(): void {
+    const { handshake, path } = this.#parts
+    if (handshake.initialKeys === undefined) return
+    path.detection.discard(handshake.initialSpace)
+    handshake.discardInitial()
+  }
+
+  #packetLost(size: number): void {
+    const { path } = this.#parts
+    // the size is what matters: the clock only starts a pause of a minute, so the last receipt is exact enough
+    if (path.link.mtu.lost(size, path.space.received.largestAt)) path.link.recovery.setMtu(path.link.mtu.current)
+  }
+
+  #fail(code: number, frameType: number, reason: string, now: number): void {
+    this.#close(
+      { application: false, code, frameType, reason: new TextEncoder().encode(reason) },
+      { kind: 'local-transport', code, frameType, reason: `${errorCodeName(code)}: ${reason}` },
+      now,
+    )
+  }
+
+  #close(
+    frame: { application: boolean; code: number; frameType: number; reason: Uint8Array },
+    reason: CloseReason,
+    now: number,
+  ): void {
+    const { lifecycle, path } = this.#parts
+    if (lifecycle.close(frame, reason, now, path.detection.ptoMs())) this.#ended(reason, now)
+  }
+
+  #peerClosed(application: boolean, code: number, frameType: number, reason: string, now: number): void {
+    const { lifecycle, path } = this.#parts
+    const why: CloseReason = application
+      ? { kind: 'peer-application', code, reason }
+      : { kind: 'peer-transport', code, frameType, reason }
+    if (lifecycle.peerClosed(why, now, path.detection.ptoMs())) this.#ended(why, now)
+  }
+
+  #vanish(reason: CloseReason): void {
+    if (!this.#parts.lifecycle.vanish(reason)) return
+    this.#ended(reason, 0)
+    this.#release()
+  }
+
+  /** No data moves any more; keys stay for the CONNECTION_CLOSE. */
+  #ended(reason: CloseReason, now: number): void {
+    const { events, path, trace } = this.#parts
+    path.detection.clear()
+    this.streams.close()
+    this.datagrams.close()
+    this.#receive.release()
+    events.push({ type: 'closed', reason })
+    trace?.event(now, 'connectivity:connection_closed', { ...reason })
+    this.#settle()
+  }
+
+  #settle(): void {
+    if (this.#settled) return
+    this.#settled = true
+    this.#host.handshakeSettled(this)
+  }
+
+  #release(): void {
+    if (this.#released) return
+    this.#released = true
+    const { handshake, path, events } = this.#parts
+    handshake.release()
+    path.localIds.release()
+    path.peerIds.release()
+    this.#transmit.stopFanOut()
+    events.push({ type: 'drained' })
+    this.#host.drained(this)
+  }
+}
+
+/** The same link with MTU discovery switched on: possible only once the peer's limit is known. */
+function withMtu(link: PathLink, limit: number): PathLink {
+  const started = new PathLink(link.route, link.recovery, new MtuDiscovery(limit), link.validated)
+  started.bytesReceived = link.bytesReceived
+  started.bytesSent = link.bytesSent
+  return started
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}

@@ -1,0 +1,297 @@
+/**
+ * The payload of an opened packet, frame by frame, to the owners (RFC 9000 §12.4, §19). STREAM, ACK and DATAGRAM pass numbers; the
+ * rest decode to a small object. A frame that breaks a rule throws TransportError, caught in receive.ts.
+ */
+import { Reader, TruncatedError } from '../../bytes/reader.ts'
+import { MAX_ACK_DELAY_MS } from '../config.ts'
+import { ErrorCode, TransportError } from '../errors.ts'
+import { Level } from '../level.ts'
+import type { Route } from '../path/route.ts'
+import type { PacketSpace } from '../recovery/packet-space.ts'
+import { AckFrame, readAckFrame, readAckFrequency } from '../wire/ack-frames.ts'
+import { readConnectionClose, readNewToken } from '../wire/control-frames.ts'
+import { FrameType, frameName, isAckEliciting, isAllowedAt, isProbing } from '../wire/frame-types.ts'
+import { readNewConnectionId, readRetireConnectionId } from '../wire/id-frames.ts'
+import {
+  readDataBlocked,
+  readMaxData,
+  readMaxStreamData,
+  readMaxStreams,
+  readStreamDataBlocked,
+  readStreamsBlocked,
+} from '../wire/limit-frames.ts'
+import { readPathData } from '../wire/path-frames.ts'
+import {
+  readCryptoFrame,
+  readDatagram,
+  readResetStream,
+  readStopSending,
+  readStreamFrame,
+  StreamFrame,
+} from '../wire/stream-frames.ts'
+import type { Parts } from './parts.ts'
+
+const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(FrameType))
+
+export class FrameDispatch {
+  /** RFC 9002 §2: the last packet asks for an acknowledgement. */
+  ackEliciting = false
+  /** RFC 9000 §9.1: the last packet held something besides probing frames. */
+  nonProbing = false
+  /** The last packet held IMMEDIATE_ACK. */
+  immediateAck = false
+  readonly #parts: Parts
+  readonly #reader = new Reader(new Uint8Array(0))
+  readonly #ack = new AckFrame()
+  readonly #stream = new StreamFrame()
+  #frequencySequence = -1
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** `localSequence` is the sequence of the connection id the packet came in on; `datagramLength` the size of the datagram that held it. */
+  dispatch(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    level: Level,
+    space: PacketSpace,
+    localSequence: number,
+    route: Route,
+    datagramLength: number,
+    now: number,
+  ): void {
+    this.ackEliciting = false
+    this.nonProbing = false
+    this.immediateAck = false
+    // RFC 9000 §12.4: a packet without frames
+    if (start === end) throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, 0, 'a packet without frames')
+    const reader = this.#reader
+    reader.reset(bytes, start, end)
+    let type = 0
+    try {
+      while (reader.position < end) {
+        const first = bytes[reader.position]!
+        if (first === FrameType.PADDING) {
+          reader.position++
+          continue
+        }
+        if (first < 0x40) {
+          type = first
+          reader.position++
+        } else type = reader.varint()
+        if (level === Level.OneRtt && type >= FrameType.STREAM && type <= FrameType.STREAM_LAST) {
+          this.ackEliciting = true
+          this.nonProbing = true
+          const frame = this.#stream
+          readStreamFrame(reader, type, frame)
+          this.#parts.streams.receiveStream(
+            frame.streamId,
+            frame.offset,
+            bytes,
+            frame.start,
+            frame.length,
+            frame.fin,
+            now,
+          )
+          continue
+        }
+        if (!isAllowedAt(type, level)) this.#refuse(type)
+        if (isAckEliciting(type)) this.ackEliciting = true
+        if (!isProbing(type)) this.nonProbing = true
+        this.#frame(type, reader, bytes, level, space, localSequence, route, datagramLength, now)
+        if (this.#parts.lifecycle.isEnded) return
+      }
+    } catch (error) {
+      if (error instanceof TruncatedError)
+        throw new TransportError(ErrorCode.FRAME_ENCODING_ERROR, type, `${frameName(type)} ends inside a field`)
+      throw error
+    }
+  }
+
+  /** RFC 9000 §12.4: unknown types are encoding errors, known ones in the wrong packet are violations. */
+  #refuse(type: number): never {
+    if (KNOWN_TYPES.has(type))
+      throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, `${frameName(type)} is not allowed in this packet`)
+    throw new TransportError(ErrorCode.FRAME_ENCODING_ERROR, type, `unknown frame type 0x${type.toString(16)}`)
+  }
+
+  #frame(
+    type: number,
+    reader: Reader,
+    bytes: Uint8Array,
+    level: Level,
+    space: PacketSpace,
+    localSequence: number,
+    route: Route,
+    datagramLength: number,
+    now: number,
+  ): void {
+    const parts = this.#parts
+    const frame = this.#stream
+    switch (type) {
+      case FrameType.PING:
+        return
+      case FrameType.ACK:
+      case FrameType.ACK_ECN:
+        readAckFrame(reader, type, this.#ack)
+        this.#receiveAck(level, space, now)
+        return
+      case FrameType.CRYPTO:
+        readCryptoFrame(reader, frame)
+        parts.handshake.receiveCrypto(level, bytes, frame.start, frame.length, frame.offset)
+        return
+      case FrameType.CONNECTION_CLOSE:
+      case FrameType.CONNECTION_CLOSE_APP: {
+        const close = readConnectionClose(reader, type)
+        parts.peerClosed(close.application, close.code, close.frameType, close.reason, now)
+        return
+      }
+      case FrameType.RESET_STREAM: {
+        const reset = readResetStream(reader)
+        parts.streams.receiveReset(reset.streamId, reset.errorCode, reset.finalSize)
+        return
+      }
+      case FrameType.STOP_SENDING: {
+        const stop = readStopSending(reader)
+        parts.streams.receiveStopSending(stop.streamId, stop.errorCode)
+        return
+      }
+      case FrameType.MAX_DATA:
+        parts.streams.receiveMaxData(readMaxData(reader))
+        return
+      case FrameType.MAX_STREAM_DATA: {
+        const limit = readMaxStreamData(reader)
+        parts.streams.receiveMaxStreamData(limit.streamId, limit.limit)
+        return
+      }
+      case FrameType.MAX_STREAMS_BIDI:
+      case FrameType.MAX_STREAMS_UNI:
+        parts.streams.receiveMaxStreams(type === FrameType.MAX_STREAMS_BIDI, readMaxStreams(reader, type))
+        return
+      case FrameType.DATA_BLOCKED:
+        parts.streams.receiveDataBlocked(readDataBlocked(reader))
+        return
+      case FrameType.STREAM_DATA_BLOCKED: {
+        const blocked = readStreamDataBlocked(reader)
+        parts.streams.receiveStreamDataBlocked(blocked.streamId, blocked.limit)
+        return
+      }
+      case FrameType.STREAMS_BLOCKED_BIDI:
+      case FrameType.STREAMS_BLOCKED_UNI:
+        parts.streams.receiveStreamsBlocked(type === FrameType.STREAMS_BLOCKED_BIDI, readStreamsBlocked(reader, type))
+        return
+      case FrameType.DATAGRAM:
+      case FrameType.DATAGRAM_LEN:
+        readDatagram(reader, type, frame)
+        parts.datagrams.receive(bytes, frame.start, frame.length)
+        return
+      case FrameType.NEW_CONNECTION_ID: {
+        const issued = readNewConnectionId(reader, type)
+        parts.path.peerIds.receiveNew(issued.sequence, issued.retirePriorTo, issued.id, issued.resetToken)
+        return
+      }
+      case FrameType.RETIRE_CONNECTION_ID:
+        parts.path.localIds.receiveRetire(readRetireConnectionId(reader, type).sequence, localSequence)
+        return
+      case FrameType.PATH_CHALLENGE:
+        parts.path.queueResponse(route, readPathData(reader), datagramLength)
+        return
+      case FrameType.PATH_RESPONSE:
+        this.#receivePathResponse(readPathData(reader), now)
+        return
+      case FrameType.NEW_TOKEN: {
+        const token = readNewToken(reader)
+        // RFC 9000 §19.7
+        if (parts.role === 'server')
+          throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, 'a client sent NEW_TOKEN')
+        parts.events.push({ type: 'token', token })
+        return
+      }
+      case FrameType.HANDSHAKE_DONE:
+        // RFC 9000 §19.20
+        if (parts.role === 'server')
+          throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, 'a client sent HANDSHAKE_DONE')
+        parts.confirm(now)
+        return
+      case FrameType.IMMEDIATE_ACK:
+        this.#needsAckFrequency(type)
+        this.immediateAck = true
+        return
+      case FrameType.ACK_FREQUENCY:
+        this.#receiveAckFrequency(reader)
+        return
+      default:
+        if (!KNOWN_TYPES.has(type)) this.#refuse(type)
+        // multipath, NAT traversal, observed addresses
+        throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, `${frameName(type)} was not negotiated`)
+    }
+  }
+
+  #receiveAck(level: Level, space: PacketSpace, now: number): void {
+    const parts = this.#parts
+    const { path, handshake } = parts
+    const ack = this.#ack
+    // RFC 9002 §5.3: the delay counts in 1-RTT only, in units the peer announced
+    const exponent = handshake.peerParameters?.ackDelayExponent ?? 3
+    const delayMs = level === Level.OneRtt ? (ack.delay * 2 ** exponent) / 1000 : 0
+    path.detection.receivedAck(space, ack, delayMs, now)
+    if (level === Level.OneRtt) {
+      const oneRtt = handshake.oneRtt
+      if (oneRtt !== undefined && !oneRtt.phaseAcknowledged && space.largestAcked >= path.sendPhaseStart)
+        oneRtt.phaseAcknowledged = true
+    } else if (level === Level.Handshake && parts.role === 'client') {
+      // RFC 9002 §6.2.2.1: the server has our Handshake packet, so it has validated our address
+      path.detection.setPeerValidated(true)
+    }
+    const trace = parts.trace
+    if (trace !== undefined) {
+      const { rtt, congestion, bytesInFlight } = path.link.recovery
+      trace.metrics(
+        now,
+        path.id,
+        rtt.smoothed,
+        rtt.latest,
+        rtt.variance,
+        congestion.window,
+        bytesInFlight,
+        path.detection.ptoCount,
+      )
+    }
+  }
+
+  #receivePathResponse(data: Uint8Array, now: number): void {
+    const { path, events } = this.#parts
+    // RFC 9000 §8.2.3: what is validated is the address the challenge went to, whatever way the answer came
+    if (path.link.receiveResponse(data, now)) {
+      path.previous?.stopValidation()
+      path.previous = undefined
+      events.push({ type: 'path-validated', path: path.id, route: path.link.route })
+    } else path.previous?.receiveResponse(data, now)
+  }
+
+  #needsAckFrequency(type: number): void {
+    if (this.#parts.settings.minAckDelayUs === undefined)
+      throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, `${frameName(type)} was not negotiated`)
+  }
+
+  #receiveAckFrequency(reader: Reader): void {
+    this.#needsAckFrequency(FrameType.ACK_FREQUENCY)
+    const frequency = readAckFrequency(reader)
+    if (frequency.maxAckDelayUs < (this.#parts.settings.minAckDelayUs ?? 0))
+      throw new TransportError(
+        ErrorCode.PROTOCOL_VIOLATION,
+        FrameType.ACK_FREQUENCY,
+        'a max ack delay below our min_ack_delay',
+      )
+    // older frames may arrive late
+    if (frequency.sequence <= this.#frequencySequence) return
+    this.#frequencySequence = frequency.sequence
+    this.#parts.path.space.ackPolicy.applyFrequency({
+      threshold: frequency.threshold,
+      maxAckDelayMs: Math.min(frequency.maxAckDelayUs / 1000, MAX_ACK_DELAY_MS * 1000),
+      reorderingThreshold: frequency.reorderingThreshold,
+    })
+  }
+}

@@ -1,0 +1,352 @@
+/**
+ * A datagram on its way in: split into packets, headers unmasked and payloads opened in place, duplicates dropped, frames dispatched,
+ * acknowledgements noted (RFC 9000 §12, §5.2, RFC 9001 §5). The one place where a TransportError is caught.
+ */
+import type { AeadKey, HeaderKey } from '../../crypto/provider.ts'
+import { LOCAL_ID_LENGTH } from '../config.ts'
+import { ErrorCode, TransportError } from '../errors.ts'
+import { Level } from '../level.ts'
+import type { Route } from '../path/route.ts'
+import { readTruncated } from '../protection/packet-protection.ts'
+import type { PacketSpace } from '../recovery/packet-space.ts'
+import { FIXED_BIT, PacketHeader, PacketKind, parseHeader } from '../wire/header.ts'
+import { decodePacketNumber } from '../wire/packet-number.ts'
+import { verifyRetry } from '../wire/retry-packet.ts'
+import { readVersionNegotiation } from '../wire/version-negotiation.ts'
+import { FrameDispatch } from './frame-dispatch.ts'
+import { follow } from './migration.ts'
+import type { Parts } from './parts.ts'
+
+/** Packets kept until their keys exist (RFC 9001 §5.7); more are loss. */
+const MAX_STASHED = 16
+
+interface Stashed {
+  readonly bytes: Uint8Array
+  readonly level: Level
+  readonly route: Route
+  readonly sequence: number
+}
+
+/** What the connection does when a datagram tells it something only it can act on. */
+export interface ReceiveHost {
+  /** Client: an acceptable Retry; Initial packets sent so far are void. */
+  retried(): void
+  /** Client: the server offers none of our versions. */
+  versionsOffered(versions: readonly number[]): void
+  /** Server: a Handshake packet proved the client's address and made Initial keys superfluous. */
+  firstHandshakePacket(): void
+  /** Client, dialling: the peer answered on this route. */
+  answered(route: Route): void
+}
+
+export class Receive {
+  readonly #parts: Parts
+  readonly #host: ReceiveHost
+  readonly #dispatch: FrameDispatch
+  readonly #header = new PacketHeader()
+  #stash: Stashed[] = []
+  /** Any packet was authenticated: version negotiation and Retry come too late. */
+  #authenticatedAny = false
+
+  constructor(parts: Parts, host: ReceiveHost) {
+    this.#parts = parts
+    this.#host = host
+    this.#dispatch = new FrameDispatch(parts)
+  }
+
+  /**
+   * `sequence` is that of the connection id the datagram was sent to, -1 for a client's first choice. Returns false when not one packet
+   * of it was authentic: it may be a stateless reset.
+   */
+  datagram(bytes: Uint8Array, start: number, length: number, route: Route, sequence: number, now: number): boolean {
+    const parts = this.#parts
+    const { path, lifecycle } = parts
+    if (!this.#isRouteAllowed(route)) return true
+    const link = path.linkOn(route)
+    if (link !== undefined && !link.validated) {
+      // RFC 9000 §8.1: every datagram that is for this connection counts, whole
+      link.bytesReceived += length
+      path.detection.atAmplificationLimit = false
+    }
+    path.datagramsReceived++
+    path.bytesReceived += length
+    let authentic = false
+    try {
+      authentic = this.#packets(bytes, start, start + length, route, sequence, length, now)
+      if (this.#stash.length > 0 && !lifecycle.isEnded) this.#replay(now)
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error
+      parts.fail(error.code, error.frameType, error.message, now)
+      return true
+    }
+    return authentic
+  }
+
+  /** spec/quic.md §5.2, §5.3, RFC 9000 §9: who may come from where. */
+  #isRouteAllowed(route: Route): boolean {
+    const { path, handshake, role } = this.#parts
+    if (path.linkOn(route) !== undefined) return true
+    // a client takes the first authentic answer from anywhere while it dials, a server never moves on its own
+    if (role === 'client') return !handshake.receivedHandshakePacket && !handshake.isComplete
+    return handshake.isConfirmed
+  }
+
+  #packets(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    route: Route,
+    sequence: number,
+    datagramLength: number,
+    now: number,
+  ): boolean {
+    const header = this.#header
+    let at = start
+    let authentic = false
+    let idStart = -1
+    let idLength = 0
+    while (at < end) {
+      if (!parseHeader(bytes, at, end, LOCAL_ID_LENGTH, header)) break
+      const packetStart = at
+      at = header.end
+      if (idStart === -1) {
+        idStart = header.destinationStart
+        idLength = header.destinationLength
+      } else if (!sameId(bytes, idStart, idLength, header.destinationStart, header.destinationLength)) {
+        // RFC 9000 §12.2: coalesced packets for somebody else
+        continue
+      }
+      if (this.#parts.lifecycle.isEnded && this.#parts.lifecycle.state !== 'closing') return true
+      if (this.#onePacket(bytes, packetStart, route, sequence, datagramLength, now)) authentic = true
+    }
+    return authentic
+  }
+
+  #onePacket(
+    bytes: Uint8Array,
+    start: number,
+    route: Route,
+    sequence: number,
+    datagramLength: number,
+    now: number,
+  ): boolean {
+    const { handshake, role } = this.#parts
+    const header = this.#header
+    switch (header.kind) {
+      case PacketKind.VersionNegotiation:
+        this.#versionNegotiation(bytes)
+        return false
+      case PacketKind.Retry:
+        this.#retry(bytes, start)
+        return false
+      case PacketKind.Initial: {
+        const keys = handshake.initialKeys
+        if (keys === undefined) return false
+        return this.#open(
+          bytes,
+          start,
+          Level.Initial,
+          keys.receive.header,
+          keys.receive.aead,
+          route,
+          sequence,
+          datagramLength,
+          now,
+        )
+      }
+      case PacketKind.Handshake: {
+        const keys = handshake.handshakeReceive
+        if (keys === undefined) {
+          if (!handshake.isComplete) this.#keep(bytes, start, header.end, Level.Handshake, route, sequence)
+          return false
+        }
+        return this.#open(bytes, start, Level.Handshake, keys.header, keys.aead, route, sequence, datagramLength, now)
+      }
+      case PacketKind.OneRtt: {
+        if ((header.firstByte & FIXED_BIT) === 0) return false
+        const oneRtt = handshake.oneRtt
+        // RFC 9001 §5.7: a server takes no 1-RTT packet before the client's Finished
+        if (oneRtt === undefined || (role === 'server' && !handshake.isComplete)) {
+          this.#keep(bytes, start, header.end, Level.OneRtt, route, sequence)
+          return false
+        }
+        return this.#open(
+          bytes,
+          start,
+          Level.OneRtt,
+          oneRtt.receiveHeader,
+          undefined,
+          route,
+          sequence,
+          datagramLength,
+          now,
+        )
+      }
+      default:
+        // 0-RTT, which we never accept, and other versions
+        return false
+    }
+  }
+
+  #keep(bytes: Uint8Array, start: number, end: number, level: Level, route: Route, sequence: number): void {
+    if (this.#stash.length >= MAX_STASHED) return
+    this.#stash.push({ bytes: bytes.slice(start, end), level, route, sequence })
+  }
+
+  /** Packets that came before their keys. */
+  #replay(now: number): void {
+    const { handshake, role } = this.#parts
+    const ready = (level: Level) =>
+      level === Level.Handshake
+        ? handshake.handshakeReceive !== undefined
+        : handshake.oneRtt !== undefined && (role === 'client' || handshake.isComplete)
+    if (!this.#stash.some((packet) => ready(packet.level))) return
+    const stashed = this.#stash
+    this.#stash = []
+    for (const packet of stashed) {
+      if (ready(packet.level))
+        this.#packets(packet.bytes, 0, packet.bytes.length, packet.route, packet.sequence, packet.bytes.length, now)
+      else this.#stash.push(packet)
+    }
+  }
+
+  #open(
+    bytes: Uint8Array,
+    start: number,
+    level: Level,
+    headerKey: HeaderKey,
+    longAead: AeadKey | undefined,
+    route: Route,
+    sequence: number,
+    datagramLength: number,
+    now: number,
+  ): boolean {
+    const parts = this.#parts
+    const { path, handshake, lifecycle, trace } = parts
+    const header = this.#header
+    const end = header.end
+    const packetNumberStart = header.packetNumberStart
+    const numberLength = parts.protection.unmask(headerKey, bytes, start, packetNumberStart, end)
+    if (numberLength === 0) return false
+    const space = this.#space(level)
+    const packetNumber = decodePacketNumber(
+      readTruncated(bytes, packetNumberStart, numberLength),
+      numberLength,
+      space.received.largest,
+    )
+    const payloadStart = packetNumberStart + numberLength
+    const first = bytes[start]!
+    const aead = longAead ?? handshake.oneRtt!.select((first >>> 2) & 1, packetNumber, path.receivePhaseStart)
+    const plainEnd = aead.open(bytes, start, payloadStart, end, path.id, packetNumber)
+    if (plainEnd === -1) {
+      if (level === Level.OneRtt) handshake.oneRtt!.openFailed()
+      trace?.packetDropped(now, end - start, 'decryption_failure')
+      return false
+    }
+    if (lifecycle.isEnded) {
+      lifecycle.receivedAfterEnd()
+      return true
+    }
+    // RFC 9000 §17.2, §17.3.1: reserved bits, checked only once the packet is known to be authentic
+    if ((first & ((first & 0x80) !== 0 ? 0x0c : 0x18)) !== 0)
+      throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, 0, 'reserved header bits are set')
+    if (level === Level.OneRtt) this.#phase(aead, packetNumber, now)
+    this.#authentic(bytes, level, route)
+    if (space.received.isDuplicate(packetNumber)) return true
+    trace?.packetReceived(now, level, path.id, packetNumber, end - start, bytes, payloadStart, plainEnd)
+    const dispatch = this.#dispatch
+    dispatch.dispatch(bytes, payloadStart, plainEnd, level, space, sequence, route, datagramLength, now)
+    const largestBefore = space.received.largest
+    space.received.add(packetNumber, now)
+    space.ackPolicy.received(packetNumber, dispatch.ackEliciting, largestBefore, now, space.received.hasGaps)
+    if (dispatch.immediateAck) space.ackPolicy.immediate()
+    lifecycle.received(now, path.detection.ptoMs())
+    // RFC 9000 §9.3: only the newest non-probing packet moves a path
+    if (route !== path.link.route && dispatch.nonProbing && packetNumber > largestBefore && parts.role === 'server')
+      follow(parts, route, datagramLength, now)
+    return true
+  }
+
+  #space(level: Level): PacketSpace {
+    const { handshake, path } = this.#parts
+    if (level === Level.OneRtt) return path.space
+    return level === Level.Initial ? handshake.initialSpace : handshake.handshakeSpace
+  }
+
+  #phase(aead: AeadKey, packetNumber: number, now: number): void {
+    const { handshake, path } = this.#parts
+    const oneRtt = handshake.oneRtt!
+    const isCurrent = oneRtt.opened(aead, now, 3 * path.detection.ptoMs())
+    if (isCurrent) {
+      path.receivePhaseStart = packetNumber
+      path.sendPhaseStart = path.space.nextPacketNumber
+    } else if (
+      oneRtt.isCurrentReceiveKey(aead) &&
+      (path.receivePhaseStart === -1 || packetNumber < path.receivePhaseStart)
+    )
+      path.receivePhaseStart = packetNumber
+  }
+
+  /** First proofs of who and where the peer is. */
+  #authentic(bytes: Uint8Array, level: Level, route: Route): void {
+    const { path, handshake, role } = this.#parts
+    const header = this.#header
+    this.#authenticatedAny = true
+    if (level === Level.OneRtt) return
+    if (handshake.peerSourceId === undefined) {
+      // RFC 9000 §7.2: from now on packets go to the id that the peer chose
+      handshake.peerSourceId = bytes.slice(header.sourceStart, header.sourceStart + header.sourceLength)
+      path.peerIds.replaceFirst(handshake.peerSourceId)
+    } else if (!equals(bytes, header.sourceStart, header.sourceLength, handshake.peerSourceId)) {
+      throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, 0, 'the source connection id changed during the handshake')
+    }
+    if (role === 'client') {
+      if (!handshake.receivedHandshakePacket) this.#host.answered(route)
+      if (level === Level.Handshake) handshake.receivedHandshakePacket = true
+    } else if (level === Level.Handshake && !handshake.receivedHandshakePacket) {
+      handshake.receivedHandshakePacket = true
+      this.#host.firstHandshakePacket()
+    }
+  }
+
+  #versionNegotiation(bytes: Uint8Array): void {
+    const { role, handshake } = this.#parts
+    const header = this.#header
+    // RFC 9000 §6.2: only in answer to the first flight, with our ids swapped, and never listing the version we use
+    if (role !== 'client' || this.#authenticatedAny || handshake.wasRetried) return
+    if (!equals(bytes, header.sourceStart, header.sourceLength, handshake.originalDestinationId)) return
+    const versions = readVersionNegotiation(bytes, header, header.end)
+    if (versions.length === 0 || versions.includes(1)) return
+    this.#host.versionsOffered(versions)
+  }
+
+  #retry(bytes: Uint8Array, start: number): void {
+    const { role, handshake, crypto } = this.#parts
+    const header = this.#header
+    if (role !== 'client' || this.#authenticatedAny || handshake.wasRetried) return
+    if (!verifyRetry(crypto, bytes, start, header.end, handshake.originalDestinationId)) return
+    const sourceId = bytes.slice(header.sourceStart, header.sourceStart + header.sourceLength)
+    const token = bytes.slice(header.tokenStart, header.tokenStart + header.tokenLength)
+    // RFC 9000 §17.2.5.1: the Retry must change the id
+    if (equals(sourceId, 0, sourceId.length, handshake.originalDestinationId)) return
+    if (!handshake.receiveRetry(sourceId, token)) return
+    this.#parts.path.peerIds.replaceFirst(sourceId)
+    this.#host.retried()
+  }
+
+  release(): void {
+    this.#stash = []
+  }
+}
+
+function sameId(bytes: Uint8Array, a: number, aLength: number, b: number, bLength: number): boolean {
+  if (aLength !== bLength) return false
+  for (let index = 0; index < aLength; index++) if (bytes[a + index] !== bytes[b + index]) return false
+  return true
+}
+
+function equals(bytes: Uint8Array, start: number, length: number, other: Uint8Array): boolean {
+  if (length !== other.length) return false
+  for (let index = 0; index < length; index++) if (bytes[start + index] !== other[index]) return false
+  return true
+}

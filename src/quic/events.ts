@@ -1,0 +1,58 @@
+/**
+ * Control events of a connection and their queue. Bytes are never in here: they are pulled by reading, which is the back-pressure;
+ * a stream is announced as readable once until it was read empty.
+ */
+import type { CloseReason } from './errors.ts'
+import type { Route } from './path/route.ts'
+
+export type ConnectionEvent =
+  /** The handshake is complete on this side: peer key and ALPN are known. A server may still refuse a client's key until `confirmed`. Comes before any stream event. */
+  | { readonly type: 'connected' }
+  /** RFC 9001 §4.1.2. */
+  | { readonly type: 'confirmed' }
+  /** The peer opened a stream: `streams.accept` has one. */
+  | { readonly type: 'stream-incoming'; readonly bidirectional: boolean }
+  /** `streams.open` can succeed again. */
+  | { readonly type: 'stream-available'; readonly bidirectional: boolean }
+  | { readonly type: 'stream-readable'; readonly id: number }
+  | { readonly type: 'stream-writable'; readonly id: number }
+  /** The peer reads no more (STOP_SENDING). */
+  | { readonly type: 'stream-stopped'; readonly id: number; readonly code: number }
+  /** Everything including FIN was acknowledged. */
+  | { readonly type: 'stream-finished'; readonly id: number }
+  | { readonly type: 'datagram' }
+  | { readonly type: 'datagram-writable' }
+  | { readonly type: 'path-validated'; readonly path: number; readonly route: Route }
+  | { readonly type: 'path-migrated'; readonly path: number; readonly route: Route }
+  /** A token to present in a later `connect` to the same server (NEW_TOKEN). */
+  | { readonly type: 'token'; readonly token: Uint8Array }
+  /** Once; nothing but `drained` follows. */
+  | { readonly type: 'closed'; readonly reason: CloseReason }
+  /** The last: the engine has forgotten the connection. */
+  | { readonly type: 'drained' }
+
+/** First in, first out; taken one at a time. */
+export class EventQueue {
+  #events: ConnectionEvent[] = []
+  #next = 0
+
+  push(event: ConnectionEvent): void {
+    this.#events.push(event)
+  }
+
+  take(): ConnectionEvent | undefined {
+    if (this.#next >= this.#events.length) return undefined
+    const event = this.#events[this.#next++]
+    if (this.#next === this.#events.length) {
+      this.#events.length = 0
+      this.#next = 0
+    }
+    return event
+  }
+
+  /** Stream and datagram events of a connection that ended mean nothing any more. */
+  clear(): void {
+    this.#events.length = 0
+    this.#next = 0
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Connection ids that we issue for one path (RFC 9000 §5.1.1): kept filled up to what the peer stores, replaced when it retires
+ * one. Owns NEW_CONNECTION_ID frames.
+ */
+import { ErrorCode, TransportError } from '../errors.ts'
+import type { FrameOwner, PacketWriter, SentFrame } from '../recovery/frame-owner.ts'
+import { FrameType } from '../wire/frame-types.ts'
+import { newConnectionIdLength, writeNewConnectionId } from '../wire/id-frames.ts'
+import type { IdRegistry } from './id-registry.ts'
+
+/** Spare ids are worth little beyond this, whatever the peer offers to store (noq stops at 12). */
+const MAX_ISSUED = 8
+
+export class LocalIds implements FrameOwner {
+  readonly #registry: IdRegistry
+  readonly #pathId: number
+  readonly #wake: () => void
+  /** Live ids by sequence number. */
+  readonly #ids = new Map<number, Uint8Array>()
+  /** Sequences whose NEW_CONNECTION_ID must be (re)sent. */
+  #pending: number[] = []
+  #nextSequence = 0
+  #target = 1
+
+  constructor(registry: IdRegistry, pathId: number, wake: () => void) {
+    this.#registry = registry
+    this.#pathId = pathId
+    this.#wake = wake
+  }
+
+  /** The handshake's source connection id, sequence 0. */
+  first(): Uint8Array {
+    const sequence = this.#nextSequence++
+    const id = this.#registry.issue(this.#pathId, sequence)
+    this.#ids.set(sequence, id)
+    return id
+  }
+
+  /** Fills up to the peer's active_connection_id_limit; after the handshake. */
+  fill(peerLimit: number): void {
+    this.#target = Math.min(peerLimit, MAX_ISSUED)
+    this.#top()
+  }
+
+  #top(): void {
+    while (this.#ids.size < this.#target) {
+      const sequence = this.#nextSequence++
+      this.#ids.set(sequence, this.#registry.issue(this.#pathId, sequence))
+      this.#pending.push(sequence)
+    }
+    if (this.#pending.length > 0) this.#wake()
+  }
+
+  /** RFC 9000 §19.16. `usedSequence` is the id the frame's packet came in on, which it may not retire. */
+  receiveRetire(sequence: number, usedSequence: number): void {
+    if (sequence >= this.#nextSequence)
+      throw new TransportError(
+        ErrorCode.PROTOCOL_VIOLATION,
+        FrameType.RETIRE_CONNECTION_ID,
+        `connection id ${sequence} was never issued`,
+      )
+    if (sequence === usedSequence)
+      throw new TransportError(
+        ErrorCode.PROTOCOL_VIOLATION,
+        FrameType.RETIRE_CONNECTION_ID,
+        'a packet retires the connection id it was sent to',
+      )
+    const id = this.#ids.get(sequence)
+    if (id === undefined) return
+    this.#ids.delete(sequence)
+    this.#registry.retire(id)
+    this.#top()
+  }
+
+  write(packet: PacketWriter): boolean {
+    while (this.#pending.length > 0) {
+      const sequence = this.#pending[0]!
+      const id = this.#ids.get(sequence)
+      if (id !== undefined) {
+        const pathId = packet.multipath ? this.#pathId : -1
+        if (packet.room < newConnectionIdLength(pathId, sequence, 0, id.length)) return true
+        writeNewConnectionId(packet, pathId, sequence, 0, id, this.#registry.resetToken(id))
+        packet.record(this, sequence)
+      }
+      this.#pending.shift()
+    }
+    return false
+  }
+
+  acked(_frame: SentFrame): void {}
+
+  lost(frame: SentFrame): void {
+    if (!this.#ids.has(frame.a)) return
+    this.#pending.push(frame.a)
+    this.#wake()
+  }
+
+  /** All ids lead nowhere any more. */
+  release(): void {
+    for (const id of this.#ids.values()) this.#registry.retire(id)
+    this.#ids.clear()
+    this.#pending = []
+    this.#target = 0
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * Connection ids that the peer issued for one path (RFC 9000 §5.1.2): which one we send to, which are spare, which must be
+ * retired. Owns RETIRE_CONNECTION_ID frames.
+ */
+import { ErrorCode, TransportError } from '../errors.ts'
+import type { FrameOwner, PacketWriter, SentFrame } from '../recovery/frame-owner.ts'
+import { FrameType } from '../wire/frame-types.ts'
+import { writeRetireConnectionId } from '../wire/id-frames.ts'
+import type { IdRegistry } from './id-registry.ts'
+
+interface PeerId {
+  readonly sequence: number
+  readonly id: Uint8Array
+  readonly resetToken: Uint8Array | undefined
+}
+
+/** Longest RETIRE_CONNECTION_ID or PATH_RETIRE_CONNECTION_ID. */
+const RETIRE_MAX_LENGTH = 20
+/** RFC 9000 §5.1.2: a peer that makes us retire faster than we can say so is misbehaving. */
+const MAX_RETIRING = 64
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false
+  for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false
+  return true
+}
+
+export class PeerIds implements FrameOwner {
+  readonly #registry: IdRegistry
+  readonly #pathId: number
+  readonly #limit: number
+  readonly #wake: () => void
+  #active: PeerId
+  #spare: PeerId[] = []
+  #retirePriorTo = 0
+  /** Sequences whose retirement must be (re)sent. */
+  #retiring: number[] = []
+  #unacked = 0
+
+  /** `limit` is our active_connection_id_limit. `first` is the id of the peer's first packet, or a client's random choice until then. */
+  constructor(registry: IdRegistry, pathId: number, first: Uint8Array, limit: number, wake: () => void) {
+    this.#registry = registry
+    this.#pathId = pathId
+    this.#limit = limit
+    this.#wake = wake
+    this.#active = { sequence: 0, id: first, resetToken: undefined }
+  }
+
+  /** Where packets go now. */
+  get active(): Uint8Array {
+    return this.#active.id
+  }
+
+  get hasSpare(): boolean {
+    return this.#spare.length > 0
+  }
+
+  /** Client: the server chose its id (first Initial or Retry, RFC 9000 §7.2). */
+  replaceFirst(id: Uint8Array): void {
+    this.#active = { sequence: 0, id, resetToken: undefined }
+  }
+
+  /** The stateless_reset_token transport parameter belongs to sequence 0. */
+  setFirstResetToken(token: Uint8Array): void {
+    if (this.#active.sequence !== 0) return
+    this.#active = { ...this.#active, resetToken: token }
+    this.#registry.watchResetToken(token)
+  }
+
+  /** preferred_address carries sequence 1 (RFC 9000 §5.1.1). */
+  receiveNew(sequence: number, retirePriorTo: number, id: Uint8Array, resetToken: Uint8Array): void {
+    if (this.#active.id.length === 0)
+      throw new TransportError(
+        ErrorCode.PROTOCOL_VIOLATION,
+        FrameType.NEW_CONNECTION_ID,
+        'a peer that uses zero-length connection ids issued another',
+      )
+    const known = this.#find(sequence)
+    if (known !== undefined) {
+      // RFC 9000 §19.15: a repeat must say the same
+      if (!sameBytes(known.id, id))
+        throw new TransportError(
+          ErrorCode.PROTOCOL_VIOLATION,
+          FrameType.NEW_CONNECTION_ID,
+          `connection id ${sequence} changed`,
+        )
+      return
+    }
+    if (sameBytes(this.#active.id, id) || this.#spare.some((other) => sameBytes(other.id, id)))
+      throw new TransportError(
+        ErrorCode.PROTOCOL_VIOLATION,
+        FrameType.NEW_CONNECTION_ID,
+        `connection id ${sequence} repeats another`,
+      )
+    if (sequence < this.#retirePriorTo) {
+      // RFC 9000 §19.15: already asked to be retired, so say that it is
+      if (!this.#retiring.includes(sequence)) this.#retire(sequence)
+      return
+    }
+    this.#spare.push({ sequence, id, resetToken })
+    if (retirePriorTo > this.#retirePriorTo) this.#retireBelow(retirePriorTo)
+    if (this.#spare.length + 1 > this.#limit)
+      throw new TransportError(
+        ErrorCode.CONNECTION_ID_LIMIT_ERROR,
+        FrameType.NEW_CONNECTION_ID,
+        `more than ${this.#limit} connection ids`,
+      )
+  }
+
+  #find(sequence: number): PeerId | undefined {
+    return this.#active.sequence === sequence
+      ? this.#active
+      : this.#spare.find((candidate) => candidate.sequence === sequence)
+  }
+
+  #retireBelow(limit: number): void {
+    this.#retirePriorTo = limit
+    const kept: PeerId[] = []
+    for (const candidate of this.#spare) {
+      if (candidate.sequence < limit) this.#retire(candidate.sequence)
+      else kept.push(candidate)
+    }
+    this.#spare = kept
+    if (this.#active.sequence < limit) this.advance()
+  }
+
+  /** Moves to a spare id and retires the one in use (RFC 9000 §5.1.2, §9.5). False when there is none: the old one stays. */
+  advance(): boolean {
+    const next = this.#spare.shift()
+    if (next === undefined) return false
+    const old = this.#active
+    if (old.resetToken !== undefined) this.#registry.unwatchResetToken(old.resetToken)
+    this.#active = next
+    if (next.resetToken !== undefined) this.#registry.watchResetToken(next.resetToken)
+    this.#retire(old.sequence)
+    return true
+  }
+
+  #retire(sequence: number): void {
+    this.#retiring.push(sequence)
+    this.#unacked++
+    if (this.#unacked > MAX_RETIRING)
+      throw new TransportError(
+        ErrorCode.CONNECTION_ID_LIMIT_ERROR,
+        FrameType.NEW_CONNECTION_ID,
+        'connection ids are retired faster than that can be acknowledged',
+      )
+    this.#wake()
+  }
+
+  write(packet: PacketWriter): boolean {
+    while (this.#retiring.length > 0) {
+      if (packet.room < RETIRE_MAX_LENGTH) return true
+      const sequence = this.#retiring.shift()!
+      writeRetireConnectionId(packet, packet.multipath ? this.#pathId : -1, sequence)
+      packet.record(this, sequence)
+    }
+    return false
+  }
+
+  acked(_frame: SentFrame): void {
+    this.#unacked--
+  }
+
+  lost(frame: SentFrame): void {
+    this.#retiring.push(frame.a)
+    this.#wake()
+  }
+
+  release(): void {
+    if (this.#active.resetToken !== undefined) this.#registry.unwatchResetToken(this.#active.resetToken)
+    this.#spare = []
+    this.#retiring = []
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Stateless resets that we send (RFC 9000 §10.3): the token of each id we issue, and the answer to a packet whose id we do not know.
+ * Recognising a peer's reset is the connection id table's look-up.
+ */
+import type { CryptoProvider } from '../crypto/provider.ts'
+import type { RandomSource } from '../platform/platform.ts'
+
+export const RESET_TOKEN_LENGTH = 16
+/** RFC 9000 §10.3: smaller than this it would not look like a packet. */
+const MIN_LENGTH = 21
+/** spec/quic.md §2.4: at most one per this many ms. */
+const INTERVAL_MS = 20
+
+export class StatelessReset {
+  readonly #crypto: CryptoProvider
+  readonly #random: RandomSource
+  readonly #key = new Uint8Array(32)
+  #lastSentAt = Number.NEGATIVE_INFINITY
+
+  constructor(crypto: CryptoProvider, random: RandomSource) {
+    this.#crypto = crypto
+    this.#random = random
+    random.fill(this.#key)
+  }
+
+  /** 16 bytes, the same for the same id while the engine lives. */
+  token(id: Uint8Array): Uint8Array {
+    return this.#crypto.hmac('sha256', this.#key, id).slice(0, RESET_TOKEN_LENGTH)
+  }
+
+  /** The datagram to answer a short-header packet of `length` bytes to the unknown `id` with; undefined when it must not be answered now. */
+  answer(id: Uint8Array, length: number, now: number): Uint8Array | undefined {
+    // RFC 9000 §10.3.3: smaller than what caused it, so that two endpoints cannot keep each other busy
+    const size = Math.min(length - 1, MIN_LENGTH + 21)
+    if (size < MIN_LENGTH || now - this.#lastSentAt < INTERVAL_MS) return undefined
+    this.#lastSentAt = now
+    const packet = new Uint8Array(size)
+    this.#random.fill(packet)
+    packet[0] = (packet[0]! & 0x3f) | 0x40
+    packet.set(this.token(id), size - RESET_TOKEN_LENGTH)
+    return packet
+  }
+}

@@ -1,0 +1,4 @@
+import { createNodeCrypto } from '../../src/crypto/node/index.ts'
+import { providerSuite } from './provider-suite.ts'
+
+providerSuite(createNodeCrypto)

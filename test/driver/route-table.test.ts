@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest'
+import { RouteTable } from '../../src/driver/route-table.ts'
+import { VirtualSocket } from './virtual-platform.ts'
+
+function create(maxCold = 4) {
+  const table = new RouteTable(1452, maxCold)
+  const socket = new VirtualSocket('0.0.0.0', 4433)
+  return { table, socket, routes: table.addSocket(socket) }
+}
+
+test('the same address is the same route, another port or socket another one', () => {
+  const { table, routes } = create()
+  const other = table.addSocket(new VirtualSocket('0.0.0.0', 4434))
+  const route = routes.intern('192.0.2.1', 1000)
+  expect(routes.intern('192.0.2.1', 1001)).not.toBe(route)
+  expect(other.intern('192.0.2.1', 1000)).not.toBe(route)
+  expect(routes.intern('192.0.2.1', 1000)).toBe(route)
+})
+
+test('the three questions of QUIC', () => {
+  const { table, routes } = create()
+  const route = routes.intern('192.0.2.1', 1000)
+  const moved = routes.intern('192.0.2.1', 2000)
+  const linkLocal = routes.intern('fe80::1%eth0', 3000)
+  expect(table.maxDatagramSize(route)).toBe(1452)
+  expect(table.sameHost(route, moved)).toBe(true)
+  expect(table.sameHost(route, linkLocal)).toBe(false)
+  expect(table.sameHost(route, 999)).toBe(false)
+  expect(table.address(route)).toEqual({ ip: Uint8Array.of(192, 0, 2, 1), port: 1000 })
+  expect(table.address(linkLocal)?.ip.length).toBe(16)
+  expect(table.address(999)).toBeUndefined()
+})
+
+test('forged source addresses cannot grow the table, and numbers are never used again', () => {
+  const { table, routes } = create(4)
+  const seen = new Set<number>()
+  for (let index = 0; index < 100; index++) seen.add(routes.intern('192.0.2.1', 1000 + index))
+  expect(table.size).toBe(4)
+  expect(seen.size).toBe(100)
+  const again = routes.intern('192.0.2.1', 1000)
+  expect(seen.has(again)).toBe(false)
+})
+
+test('a route that a connection holds stays, and may go when the last one lets it', () => {
+  const { table, routes } = create(4)
+  const route = routes.intern('192.0.2.1', 1)
+  table.retain(route)
+  table.retain(route)
+  for (let index = 0; index < 10; index++) routes.intern('198.51.100.1', 1 + index)
+  expect(routes.intern('192.0.2.1', 1)).toBe(route)
+  table.release(route)
+  expect(table.size).toBe(5)
+  table.release(route)
+  expect(table.size).toBe(4)
+  expect(table.entry(route)).toBeDefined()
+  for (let index = 0; index < 10; index++) routes.intern('198.51.100.2', 1 + index)
+  expect(table.entry(route)).toBeUndefined()
+  expect(table.retain(route)).toBe(false)
+  table.release(route)
+})
+
+test('forgetting a route while one of the same port is made keeps the new one', () => {
+  const { table, routes } = create(1)
+  for (const host of ['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.3']) {
+    const route = routes.intern(host, 5)
+    expect(table.entry(route)?.host).toBe(host)
+    expect(routes.intern(host, 5)).toBe(route)
+  }
+})
+
+test('routes of a socket that was taken away are dead, the held ones until they are let go', () => {
+  const { table, socket, routes } = create()
+  const held = routes.intern('192.0.2.1', 1)
+  const cold = routes.intern('192.0.2.1', 2)
+  table.retain(held)
+  table.removeSocket(socket)
+  expect(table.entry(cold)).toBeUndefined()
+  expect(table.entry(held)?.isDead).toBe(true)
+  table.release(held)
+  expect(table.size).toBe(0)
+})
