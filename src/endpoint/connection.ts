@@ -4,13 +4,13 @@
  */
 import type { ConnectionHandler, Driver } from '../driver/index.ts'
 import { EndpointId } from '../identity/index.ts'
-import {
-  type CloseReason,
-  type ConnectionEvent,
-  type ConnectionStats,
-  type Connection as QuicConnection,
-  type Role,
-  type Streams,
+import type {
+  CloseReason,
+  ConnectionEvent,
+  ConnectionStats,
+  Connection as QuicConnection,
+  Role,
+  Streams,
 } from '../quic/index.ts'
 import { type ConnectionClosedError, connectionClosed, handshakeFailed } from './errors.ts'
 import { formatRemote, type PathEvent, PathEventBuffer, type PathInfo } from './path-info.ts'

@@ -20,7 +20,12 @@ export interface PathInfo {
 
 export type PathEvent =
   /** `remote` as in `PathInfo`. */
-  | { readonly type: 'opened' | 'selected' | 'closed'; readonly id: number; readonly kind: 'direct' | 'relay'; readonly remote: string }
+  | {
+      readonly type: 'opened' | 'selected' | 'closed'
+      readonly id: number
+      readonly kind: 'direct' | 'relay'
+      readonly remote: string
+    }
   /** The reader was too slow: `missed` events were dropped. Read `paths()` for the state of things. */
   | { readonly type: 'lagged'; readonly missed: number }
 

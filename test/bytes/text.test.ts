@@ -87,7 +87,7 @@ describe('base32', () => {
     )
   })
 
-  test.each(['my======', 'm y', ' my', 'm1', 'm8', 'mé', 'm\u{1f600}', 'mz', 'm', 'mzx', 'mzxw6y'])(
+  test.each(['my======', 'm y', ' my', 'm1', 'm8', 'mé', 'm\u{1f600}', 'mz', 'a', 'aaa', 'aaaaaa'])(
     'RFC 4648 §3.3, §3.5: refuses %j (padding, spaces, foreign letters, spare bits, impossible lengths)',
     (text) => {
       expect(() => decodeBase32(text)).toThrow(EncodingError)

@@ -70,6 +70,8 @@ export class Connection {
   /** Handshake keys go once the datagram that confirmed the handshake is dealt with. */
   #mustConfirm = false
   #released = false
+  /** Of the last call that brought the time: for traces. */
+  #now: number
   /** A server's NEW_TOKEN for its client, made by the engine. */
   #tokenToIssue: Uint8Array | undefined = undefined
 
@@ -78,6 +80,7 @@ export class Connection {
     this.role = role
     this.handle = options.handle
     this.#host = host
+    this.#now = options.now
     const pool = new SentFramePool()
     const events = new EventQueue()
     const wake = (bit: number) => () => {
@@ -224,7 +227,10 @@ export class Connection {
 
   /** A datagram for this connection; `sequence` is that of the connection id it was sent to. False when nothing in it was authentic. */
   receive(bytes: Uint8Array, start: number, length: number, route: Route, sequence: number, now: number): boolean {
+    this.#now = now
     const authentic = this.#receive.datagram(bytes, start, length, route, sequence, now)
+    const { handshake, lifecycle, path } = this.#parts
+    if (handshake.isComplete && lifecycle.state === 'handshake') lifecycle.opened(now, path.detection.ptoMs())
     if (this.#mustConfirm) this.#confirm(now)
     this.streams.rttMs = this.#parts.path.link.recovery.rtt.smoothed
     return authentic
@@ -264,6 +270,7 @@ export class Connection {
 
   /** Time passed. What is due becomes pending; `poll` sends it. */
   tick(now: number): void {
+    this.#now = now
     const { lifecycle, path, handshake, control } = this.#parts
     switch (lifecycle.tick(now)) {
       case 'drained':
@@ -497,7 +504,6 @@ export class Connection {
     handshake.discardHandshake()
     const limit = mtuLimit(parts, path.link.route, handshake.peerParameters!.maxUdpPayloadSize)
     path.link = withMtu(path.link, limit)
-    lifecycle.opened(now, path.detection.ptoMs())
     parts.events.push({ type: 'confirmed' })
     parts.trace?.event(now, 'connectivity:connection_state_updated', { new: 'handshake_confirmed' })
     this.#settle()
@@ -543,7 +549,7 @@ export class Connection {
 
   #vanish(reason: CloseReason): void {
     if (!this.#parts.lifecycle.vanish(reason)) return
-    this.#ended(reason, 0)
+    this.#ended(reason, this.#now)
     this.#release()
   }
 

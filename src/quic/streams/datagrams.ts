@@ -149,12 +149,8 @@ export class Datagrams {
   /** Largest datagram for a packet with `packetRoom` bytes of payload; 0 when the peer takes none. */
   maxSize(packetRoom: number): number {
     const room = Math.min(packetRoom, this.#maxFrameSize)
-    // Type and Length; a Length of 2 bytes begins at 64, of 4 at 16384.
-    for (const lengthBytes of [1, 2, 4]) {
-      const size = room - 1 - lengthBytes
-      if (varintLength(Math.max(size, 0)) <= lengthBytes) return Math.max(size, 0)
-    }
-    return 0
+    // Type, and a Length of 1, 2 or 4 bytes with what each can say.
+    return Math.max(Math.min(room - 2, 63), Math.min(room - 3, 16_383), room - 5, 0)
   }
 
   /**

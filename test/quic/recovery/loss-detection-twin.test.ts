@@ -11,7 +11,8 @@ interface Packet {
   hasFrames: boolean
   state: 'out' | 'acked' | 'lost'
   lostAt: number
-  foundAgain: boolean
+  /** No longer looked for. */
+  over: boolean
 }
 
 /** The pseudo-code of RFC 9002 appendix A for one confirmed 1-RTT space, with lists and no cleverness. */
@@ -51,10 +52,12 @@ class Twin {
     const horizon = now - 3 * this.pto()
     const fresh = this.out.filter((packet) => numbers.has(packet.number))
     for (const packet of this.packets) {
-      if (packet.state !== 'lost' || !packet.eliciting || packet.foundAgain || !numbers.has(packet.number)) continue
-      if (packet.lostAt < horizon) continue
-      packet.foundAgain = true
-      this.spurious++
+      if (packet.state !== 'lost' || !packet.eliciting || packet.over) continue
+      if (packet.lostAt < horizon) packet.over = true
+      else if (numbers.has(packet.number)) {
+        packet.over = true
+        this.spurious++
+      }
     }
     if (fresh.length === 0) return false
     const largest = Math.max(...numbers)
@@ -133,7 +136,7 @@ describe('LossDetection', () => {
               const number = bed.send(now, { size, eliciting: step.eliciting })
               const hasFrames = step.eliciting
               const fresh = { number, sentAt: now, size, eliciting: step.eliciting, hasFrames }
-              twin.packets.push({ ...fresh, state: 'out', lostAt: 0, foundAgain: false })
+              twin.packets.push({ ...fresh, state: 'out', lostAt: 0, over: false })
             }
           } else if ('ack' in step) {
             const recent = twin.packets.slice(-16).filter((_, index) => (step.ack & (1 << index)) !== 0)

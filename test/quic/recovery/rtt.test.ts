@@ -22,13 +22,16 @@ describe('RttEstimator', () => {
     // A delay that would push the sample below the minimum is ignored.
     [110, 20, true, 25, 110, 100, 101.25, 40],
     [60, 20, true, 25, 60, 60, 95, 47.5],
-  ])('RFC 9002 §5.3: sample %d, delay %d, confirmed %s', (sample, delay, confirmed, max, latest, min, smoothed, variance) => {
-    const rtt = new RttEstimator(333)
-    rtt.update(100, 50, true, 25)
-    expect([rtt.latest, rtt.min, rtt.smoothed, rtt.variance]).toEqual([100, 100, 100, 50])
-    rtt.update(sample, delay, confirmed, max)
-    expect([rtt.latest, rtt.min, rtt.smoothed, rtt.variance]).toEqual([latest, min, smoothed, variance])
-  })
+  ])(
+    'RFC 9002 §5.3: sample %d, delay %d, confirmed %s',
+    (sample, delay, confirmed, max, latest, min, smoothed, variance) => {
+      const rtt = new RttEstimator(333)
+      rtt.update(100, 50, true, 25)
+      expect([rtt.latest, rtt.min, rtt.smoothed, rtt.variance]).toEqual([100, 100, 100, 50])
+      rtt.update(sample, delay, confirmed, max)
+      expect([rtt.latest, rtt.min, rtt.smoothed, rtt.variance]).toEqual([latest, min, smoothed, variance])
+    },
+  )
 
   test('RFC 9002 §5.2: the minimum is taken anew after persistent congestion', () => {
     const rtt = new RttEstimator(333)

@@ -1,12 +1,7 @@
 /** What the recovery tests share: an owner that remembers what became of its frames, and short ways to send and acknowledge. */
 import { Level } from '../../../src/quic/level.ts'
 import { createCongestion } from '../../../src/quic/recovery/congestion.ts'
-import {
-  type FrameOwner,
-  PacketWriter,
-  type SentFrame,
-  SentFramePool,
-} from '../../../src/quic/recovery/frame-owner.ts'
+import { type FrameOwner, PacketWriter, type SentFrame, SentFramePool } from '../../../src/quic/recovery/frame-owner.ts'
 import { LinkRecovery } from '../../../src/quic/recovery/link-recovery.ts'
 import { LossDetection, type LossEvents } from '../../../src/quic/recovery/loss-detection.ts'
 import { PacketSpace } from '../../../src/quic/recovery/packet-space.ts'

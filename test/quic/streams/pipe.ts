@@ -147,7 +147,14 @@ export function connectedSides(left: StreamSettings = DEFAULTS, right: StreamSet
 
 /** Byte at a stream offset, the same for every stream. */
 export function pattern(offset: number, length: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, index) => ((offset + index) * 31 + ((offset + index) >>> 8)) & 0xff)
+  const bytes = new Uint8Array(length)
+  for (let index = 0; index < length; index++) bytes[index] = (offset + index) * 31 + ((offset + index) >>> 8)
+  return bytes
+}
+
+/** `bytes` are those of the pattern; quicker than `toEqual`. */
+export function isPattern(bytes: Uint8Array, offset: number): boolean {
+  return Buffer.compare(bytes, pattern(offset, bytes.length)) === 0
 }
 
 export function join(chunks: readonly Uint8Array[]): Uint8Array {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { SendBudget } from '../../../src/quic/streams/send-budget.ts'
 import { SendBuffer } from '../../../src/quic/streams/send-buffer.ts'
-import { pattern } from './pipe.ts'
+import { isPattern, pattern } from './pipe.ts'
 
 type Flight = { start: number; end: number; bytes: Uint8Array }
 
@@ -21,7 +21,7 @@ function send(buffer: SendBuffer, max: number): Flight | undefined {
 
 const step = fc.record({
   verb: fc.constantFrom('write', 'write', 'send', 'send', 'ack', 'lose'),
-  size: fc.integer({ min: 1, max: 9000 }),
+  size: fc.integer({ min: 1, max: 5000 }),
   pick: fc.nat(),
 })
 
@@ -36,7 +36,7 @@ test('RFC 9000 §13.3: each byte stays until it is acknowledged, whatever is los
       const settle = (flight: Flight, isAcked: boolean) => {
         flights = flights.filter((other) => other !== flight)
         if (!isAcked) return buffer.lost(flight.start, flight.end)
-        expect(flight.bytes).toEqual(pattern(flight.start, flight.end - flight.start))
+        expect(isPattern(flight.bytes, flight.start)).toBe(true)
         for (let at = flight.start; at < flight.end; at++) acked.add(at)
         while (acked.has(base)) base++
         buffer.acked(flight.start, flight.end)

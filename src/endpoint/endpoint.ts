@@ -1,0 +1,468 @@
+/**
+ * `Endpoint`: one identity on the network. Binds sockets, dials, accepts, knows its own addresses, closes. It joins the driver with the
+ * application; QUIC, relays and paths have rooms of their own.
+ */
+import { canonicalSocketAddress, formatIp, formatSocketAddress, parseSocketAddress } from '../bytes/index.ts'
+import type { CryptoProvider } from '../crypto/index.ts'
+import { Driver } from '../driver/index.ts'
+import { EndpointAddr, EndpointId, EndpointTicket, ipAddr, parseTarget, SecretKey } from '../identity/index.ts'
+import type { Platform, UdpSocket } from '../platform/index.ts'
+import { Engine, type EngineConfig, type Incoming as QuicIncoming, type QuicSettings } from '../quic/index.ts'
+import { type Alpn, alpnBytes, equalAlpns } from './alpn.ts'
+import { Connection } from './connection.ts'
+import { ConnectError, EndpointError } from './errors.ts'
+import { Incoming } from './incoming.ts'
+import { isDialable, localAddresses } from './local-addresses.ts'
+import { Router } from './router.ts'
+import { Settled, type WaitOptions, WaitQueue, withSignal } from './wait.ts'
+
+/** The world an endpoint runs in. */
+export interface EndpointRuntime {
+  readonly platform: Platform
+  readonly crypto: CryptoProvider
+}
+
+export interface EndpointOptions {
+  /** Default: a fresh one. */
+  readonly secretKey?: SecretKey
+  /** Protocols that incoming connections may ask for, the most wanted first. Default: none, so nobody can connect. */
+  readonly alpns?: readonly Alpn[]
+  /** Relay URLs. Default: none; relays come with a later release, so anything else is refused (RELAY_UNSUPPORTED). */
+  readonly relays?: readonly string[]
+  /** Local addresses, `ip:port` or `[ipv6]:port`; port 0 = any. Default `0.0.0.0:0` and, where the system has IPv6, `[::]:0`. */
+  readonly bind?: readonly string[]
+  /** QUIC settings for all connections. */
+  readonly settings?: Partial<QuicSettings>
+  /** Gets SSLKEYLOGFILE lines, with which all traffic can be decrypted. */
+  readonly keyLog?: (line: string) => void
+  /** Makes a trace (qlog) for a connection. */
+  readonly trace?: EngineConfig['trace']
+  /** Hears what would otherwise be lost: errors of router handlers, broken sockets, defects. Default: console.error. */
+  readonly onError?: (error: unknown) => void
+  readonly runtime: EndpointRuntime
+}
+
+export interface ConnectOptions extends WaitOptions {
+  /** Give up after this, ms. Default 30,000 (iroh). */
+  readonly timeoutMs?: number
+  /** QUIC settings for this connection, over those of the endpoint. */
+  readonly settings?: Partial<QuicSettings>
+}
+
+export type ConnectTarget = EndpointAddr | EndpointTicket | EndpointId | string
+
+/** Incoming connections that nobody decided about: more are refused. A guess. */
+const MAX_UNDECIDED = 1024
+/** After this the dialling side has given up, ms. */
+const UNDECIDED_MS = 30_000
+/** `close` waits so long for its CONNECTION_CLOSE to be delivered, ms (iroh). */
+const CLOSE_TIMEOUT_MS = 3_000
+const DEFAULT_BIND: readonly string[] = ['0.0.0.0:0', '[::]:0']
+
+interface Undecided {
+  readonly incoming: Incoming
+  readonly since: number
+}
+
+export class Endpoint {
+  readonly secretKey: SecretKey
+  readonly #platform: Platform
+  readonly #driver: Driver
+  readonly #onError: (error: unknown) => void
+  #alpns: readonly Uint8Array[]
+  #routerAlpns: readonly Uint8Array[] = []
+  readonly #connections = new Set<Connection>()
+  readonly #undecided: Undecided[] = []
+  /** For those who call `accept`: connections whose handshake is complete. */
+  readonly #accepted: Connection[] = []
+  readonly #newcomer = new WaitQueue()
+  readonly #acceptedNews = new WaitQueue()
+  readonly #drained = new WaitQueue()
+  #router: Router | undefined = undefined
+  #closing: Promise<void> | undefined = undefined
+  readonly #closedSettled = new Settled<void>()
+
+  /**
+   * Opens the sockets. Rejects with EndpointError BIND_FAILED (address in use, or not one of ours), RELAY_UNSUPPORTED or INVALID_OPTION.
+   */
+  static async bind(options: EndpointOptions): Promise<Endpoint> {
+    return Endpoint.open(new Endpoint(options), options)
+  }
+
+  /** For the classes that fill in a runtime: binds what was made. */
+  protected static async open<T extends Endpoint>(endpoint: T, options: EndpointOptions): Promise<T> {
+    try {
+      await endpoint.#bindAll(options.bind)
+    } catch (error) {
+      await endpoint.#driver.close()
+      throw error
+    }
+    return endpoint
+  }
+
+  /** Use `Endpoint.bind`. */
+  protected constructor(options: EndpointOptions) {
+    if ((options.relays ?? []).length > 0) {
+      throw new EndpointError(
+        'RELAY_UNSUPPORTED',
+        'relays come with a later release of tom-transport; leave `relays` empty and dial by addresses or tickets',
+      )
+    }
+    const { platform, crypto } = options.runtime
+    this.#platform = platform
+    this.secretKey = options.secretKey ?? SecretKey.generate(platform.random)
+    this.#onError = options.onError ?? ((error) => console.error('tom-transport:', error))
+    this.#alpns = checkAlpns(options.alpns ?? [])
+    const { settings, keyLog, trace } = options
+    this.#driver = new Driver({
+      platform,
+      createEngine: (slots, routes) =>
+        new Engine({
+          crypto,
+          random: platform.random,
+          slots,
+          routes,
+          secretKey: this.secretKey.toBytes(),
+          server: { alpns: () => [...this.#routerAlpns, ...this.#alpns] },
+          ...(settings === undefined ? {} : { settings }),
+          ...(keyLog === undefined ? {} : { keyLog }),
+          ...(trace === undefined ? {} : { trace }),
+        }),
+      onIncoming: (incoming) => this.#onIncoming(incoming),
+      onSocketError: (_socket, error) => this.#reportError(error),
+      onFault: (error) => this.#reportError(error),
+    })
+  }
+
+  get id(): EndpointId {
+    return this.secretKey.id
+  }
+
+  /** `ip:port` of each socket. */
+  boundAddresses(): string[] {
+    return this.#driver.sockets.map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))
+  }
+
+  /** Our id and the direct addresses that are known now. */
+  addr(): EndpointAddr {
+    const addresses = localAddresses(this.#driver.sockets, this.#platform.interfaces())
+    return new EndpointAddr(
+      this.id,
+      addresses.map((address) => ipAddr(address)),
+    )
+  }
+
+  /** `addr()` as one word to hand to a peer. */
+  ticket(): EndpointTicket {
+    return new EndpointTicket(this.addr())
+  }
+
+  /** Resolves when a home relay is connected; at once where none is configured. */
+  async online({ signal }: WaitOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    this.#mustBeOpen()
+  }
+
+  /** Replaces the protocols of `alpns`, for connections that come from now on; the router's handlers keep theirs. */
+  setAlpns(alpns: readonly Alpn[]): void {
+    this.#alpns = checkAlpns(alpns)
+  }
+
+  get isClosed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  /** Resolves once the endpoint is closed; never rejects. */
+  get closed(): Promise<void> {
+    return this.#closedSettled.promise
+  }
+
+  /**
+   * Dials a peer: all its addresses at once, the first that answers with its key wins. Resolves when the handshake is complete on this side; a peer that then
+   * refuses our key closes the connection a round trip later. Throws ConnectError; its CONNECT_TIMEOUT comes after `timeoutMs` (default 30 s) and names
+   * every address. When the signal is aborted, rejects with its reason.
+   */
+  async connect(target: ConnectTarget, alpn: Alpn, options: ConnectOptions = {}): Promise<Connection> {
+    const { signal, timeoutMs, settings } = options
+    signal?.throwIfAborted()
+    this.#mustBeOpen()
+    if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+      throw new EndpointError('INVALID_OPTION', 'timeoutMs is a number of milliseconds above 0')
+    }
+    const addr = toAddr(target)
+    const peer = addr.id
+    if (peer.equals(this.id)) {
+      throw new ConnectError('SELF_DIAL', 'this is our own id; dial another endpoint', peer)
+    }
+    const alpnName = alpnBytes(alpn)
+    if (alpnName === undefined) {
+      throw new ConnectError(
+        'INVALID_ALPN',
+        'an ALPN has 1 to 255 bytes; pass the protocol that the peer accepts',
+        peer,
+      )
+    }
+    const { routes, tried } = this.#routesTo(addr)
+    const connection = this.#add(
+      new Connection({
+        driver: this.#driver,
+        dialled: peer,
+        tried,
+        start: (handler) =>
+          this.#driver.connect(
+            {
+              peer: peer.toBytes(),
+              alpns: [alpnName],
+              routes,
+              settings: { ...settings, ...(timeoutMs === undefined ? {} : dialTimeout(timeoutMs, settings)) },
+            },
+            handler,
+          ),
+        onDrained: (drained) => this.#remove(drained),
+      }),
+    )
+    try {
+      await withSignal(connection.established, signal)
+    } catch (error) {
+      connection.close(0, '')
+      throw error
+    }
+    return connection
+  }
+
+  /** The next connection whose handshake is complete; failed handshakes are skipped. Undefined once the endpoint is closed. Not with a router. */
+  async accept({ signal }: WaitOptions = {}): Promise<Connection | undefined> {
+    for (;;) {
+      signal?.throwIfAborted()
+      const connection = this.#accepted.shift()
+      if (connection !== undefined) return connection
+      if (this.isClosed) return undefined
+      for (const { incoming } of this.#undecided.splice(0)) this.#handshake(incoming)
+      await this.#acceptedNews.wait(signal)
+    }
+  }
+
+  /** Those who dial us, to decide about each; ends when the endpoint is closed. Undecided ones are refused after 30 s. Not with a router. */
+  async *incoming({ signal }: WaitOptions = {}): AsyncGenerator<Incoming, void, undefined> {
+    for (;;) {
+      signal?.throwIfAborted()
+      if (this.isClosed) return
+      const next = this.#undecided.shift()
+      if (next === undefined) await this.#newcomer.wait(signal)
+      else if (next.incoming.isPending) yield next.incoming
+    }
+  }
+
+  /** The router of this endpoint, which from the first call on gets all incoming connections. */
+  router(): Router {
+    if (this.#router === undefined) {
+      this.#mustBeOpen()
+      this.#router = new Router({
+        setRouterAlpns: (alpns) => {
+          this.#routerAlpns = alpns
+        },
+        reportError: (error) => this.#reportError(error),
+        close: () => this.close(),
+      })
+      for (const { incoming } of this.#undecided.splice(0)) this.#router.onIncoming(incoming)
+    }
+    return this.#router
+  }
+
+  /**
+   * Closes every connection with code 0, waits until the peers should have heard of it (at most 3 s), and closes the sockets. What was not
+   * delivered is lost. Never rejects.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Counters of datagrams over all connections. */
+  stats(): Driver['stats'] {
+    return { ...this.#driver.stats }
+  }
+
+  async #close(): Promise<void> {
+    this.#router?.stop()
+    for (const { incoming } of this.#undecided.splice(0)) if (incoming.isPending) incoming.refuse()
+    for (const connection of [...this.#connections]) {
+      // Those that ended already have nothing to tell their peer: no need to wait for the end of their draining.
+      if (connection.closeReason !== undefined) this.#connections.delete(connection)
+      else connection.close(0, '')
+    }
+    this.#newcomer.wake()
+    this.#acceptedNews.wake()
+    const timeout = new AbortController()
+    const timer = this.#platform.createTimer(() => timeout.abort())
+    timer.arm(this.#platform.now() + CLOSE_TIMEOUT_MS)
+    try {
+      while (this.#connections.size > 0) await this.#drained.wait(timeout.signal)
+      // A refusal that waits for the coming round gets out.
+      await new Promise<void>((resolve) => this.#platform.defer(resolve))
+    } catch {
+      // Time is up: the peers learn it from their idle timeouts.
+    }
+    timer.cancel()
+    await this.#driver.close()
+    this.#connections.clear()
+    this.#closedSettled.resolve()
+  }
+
+  async #bindAll(wanted: readonly string[] | undefined): Promise<void> {
+    for (const [index, text] of (wanted ?? DEFAULT_BIND).entries()) {
+      let host: string
+      let port: number
+      try {
+        const address = parseSocketAddress(text)
+        host = formatIp(address.ip)
+        port = address.port
+      } catch (error) {
+        throw new EndpointError('INVALID_OPTION', `bind: ${messageOf(error)}`, { cause: error })
+      }
+      try {
+        const socket: UdpSocket = await this.#platform.bindUdp({ host, port })
+        this.#driver.addSocket(socket)
+      } catch (error) {
+        // Not every system has IPv6; by default it may be missing.
+        if (wanted === undefined && index > 0) continue
+        const message = `cannot bind ${text}: ${messageOf(error)}; choose another address, or port 0 for any`
+        throw new EndpointError('BIND_FAILED', message, { cause: error })
+      }
+    }
+  }
+
+  /** Routes to the direct addresses of a peer, from the socket of the right family. */
+  #routesTo(addr: EndpointAddr): { routes: number[]; tried: string[] } {
+    const own = new Set(this.addr().ipAddrs.map(formatSocketAddress))
+    const routes: number[] = []
+    const tried: string[] = []
+    for (const direct of addr.ipAddrs) {
+      const address = canonicalSocketAddress(direct)
+      const text = formatSocketAddress(address)
+      // spec/endpoint.md §2.2: our own addresses in a peer's list are stale, or its network is numbered as ours
+      if (own.has(text) || !isDialable(address)) continue
+      const route = this.#driver.route(formatIp(address.ip), address.port)
+      if (route === undefined) continue
+      routes.push(route)
+      tried.push(text)
+    }
+    if (routes.length > 0) return { routes, tried }
+    const known = addr.ipAddrs.length
+    const why =
+      known > 0
+        ? `none of its ${known} addresses can be dialled from here (${addr.ipAddrs.map(formatSocketAddress).join(', ')})`
+        : addr.relayUrls.length > 0
+          ? 'only a relay of it is known, and relays come with a later release'
+          : 'only its id is known'
+    throw new ConnectError(
+      'NO_ADDRESS',
+      `no address for ${addr.id.toShortString()}: ${why}; pass a ticket, or an address with an IP and port`,
+      addr.id,
+    )
+  }
+
+  #add(connection: Connection): Connection {
+    this.#connections.add(connection)
+    return connection
+  }
+
+  #remove(connection: Connection): void {
+    this.#connections.delete(connection)
+    this.#drained.wake()
+  }
+
+  #onIncoming(quic: QuicIncoming): void {
+    if (this.isClosed) {
+      this.#driver.refuse(quic)
+      return
+    }
+    const incoming = new Incoming(this.#driver, quic, (accepted) => this.#acceptQuic(accepted))
+    if (this.#router !== undefined) this.#router.onIncoming(incoming)
+    else if (this.#acceptedNews.size > 0) this.#handshake(incoming)
+    else this.#keep(incoming)
+  }
+
+  #keep(incoming: Incoming): void {
+    const now = this.#platform.now()
+    while (this.#undecided.length > 0) {
+      const oldest = this.#undecided[0]!
+      if (oldest.incoming.isPending && now - oldest.since < UNDECIDED_MS) break
+      if (oldest.incoming.isPending) oldest.incoming.ignore()
+      this.#undecided.shift()
+    }
+    if (this.#undecided.length >= MAX_UNDECIDED) incoming.refuse()
+    else this.#undecided.push({ incoming, since: now })
+    this.#newcomer.wake()
+  }
+
+  #acceptQuic(quic: QuicIncoming): Connection {
+    this.#mustBeOpen()
+    return this.#add(
+      new Connection({
+        driver: this.#driver,
+        tried: [],
+        start: (handler) => this.#driver.accept(quic, handler),
+        onDrained: (drained) => this.#remove(drained),
+      }),
+    )
+  }
+
+  #handshake(incoming: Incoming): void {
+    incoming.accept().then(
+      (connection) => {
+        this.#accepted.push(connection)
+        this.#acceptedNews.wake()
+      },
+      () => {
+        // Whoever it was did not finish the handshake: nobody's fault here.
+      },
+    )
+  }
+
+  #mustBeOpen(): void {
+    if (this.isClosed) throw new EndpointError('ENDPOINT_CLOSED', 'the endpoint is closed; bind a new one')
+  }
+
+  #reportError(error: unknown): void {
+    try {
+      this.#onError(error)
+    } catch {
+      // An error of the error handler has nowhere to go.
+    }
+  }
+}
+
+function toAddr(target: ConnectTarget): EndpointAddr {
+  if (typeof target === 'string') return parseTarget(target)
+  if (target instanceof EndpointTicket) return target.addr
+  if (target instanceof EndpointId) return new EndpointAddr(target)
+  return target
+}
+
+/** The idle timeout must not cut a longer wait short. */
+function dialTimeout(timeoutMs: number, settings: Partial<QuicSettings> | undefined): Partial<QuicSettings> {
+  const idle = settings?.maxIdleTimeoutMs
+  return {
+    handshakeTimeoutMs: timeoutMs,
+    ...(idle === undefined && timeoutMs > 30_000 ? { maxIdleTimeoutMs: timeoutMs } : {}),
+  }
+}
+
+function checkAlpns(alpns: readonly Alpn[]): Uint8Array[] {
+  const checked: Uint8Array[] = []
+  for (const alpn of alpns) {
+    const bytes = alpnBytes(alpn)
+    if (bytes === undefined) throw new EndpointError('INVALID_OPTION', 'an ALPN has 1 to 255 bytes')
+    if (!checked.some((known) => equalAlpns(known, bytes))) checked.push(bytes)
+  }
+  return checked
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

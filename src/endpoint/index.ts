@@ -1,0 +1,28 @@
+/**
+ * The door of the endpoint room, portable: `Endpoint.bind` needs a runtime here. `node.ts` and `browser.ts` are the same with the runtime filled in.
+ */
+export type { Alpn } from './alpn.ts'
+export type { BiStream, Connection } from './connection.ts'
+export {
+  type ConnectOptions,
+  type ConnectTarget,
+  Endpoint,
+  type EndpointOptions,
+  type EndpointRuntime,
+} from './endpoint.ts'
+export {
+  ConnectError,
+  type ConnectErrorCode,
+  type ConnectionClosedCode,
+  ConnectionClosedError,
+  EndpointError,
+  type EndpointErrorCode,
+  StreamError,
+  type StreamErrorCode,
+} from './errors.ts'
+export type { Incoming } from './incoming.ts'
+export type { PathEvent, PathInfo } from './path-info.ts'
+export type { RecvStream } from './receive-stream.ts'
+export type { IncomingFilter, ProtocolHandler, Router } from './router.ts'
+export type { SendStream, SendStreamEnd } from './send-stream.ts'
+export type { WaitOptions } from './wait.ts'

@@ -1,0 +1,3 @@
+/** The public face on Node: dial a public key, over UDP, with node:crypto. Re-exports only. */
+export { Endpoint, type NodeEndpointOptions as EndpointOptions } from './endpoint/node.ts'
+export * from './index.shared.ts'

@@ -1,0 +1,285 @@
+/**
+ * Two real engines, a wire that keeps every datagram in sight, and a clock that only moves when told. Datagrams arrive after `delayMs` in the
+ * order they were sent; a test may drop, change, add or redirect them.
+ */
+
+import { seededKeyExchange } from '../../../src/crypto/index.ts'
+import { createNodeCrypto, type NodeCrypto } from '../../../src/crypto/node/index.ts'
+import { SlotPool } from '../../../src/driver/slot-pool.ts'
+import type { RandomSource } from '../../../src/platform/platform.ts'
+import {
+  type Connection,
+  type ConnectionEvent,
+  Engine,
+  type Incoming,
+  type QuicSettings,
+  type Route,
+  Transmit,
+} from '../../../src/quic/index.ts'
+
+export const ALPN = new TextEncoder().encode('test/1')
+
+/** xorshift32: small, and the same on every machine. */
+export class SeededRandom implements RandomSource {
+  #state: number
+  constructor(seed: number) {
+    this.#state = seed | 1
+  }
+  next(): number {
+    let x = this.#state
+    x ^= x << 13
+    x ^= x >>> 17
+    x ^= x << 5
+    this.#state = x
+    return x >>> 0
+  }
+  fill(out: Uint8Array): void {
+    for (let index = 0; index < out.length; index++) out[index] = this.next() >>> 11
+  }
+}
+
+export interface Datagram {
+  readonly from: 'client' | 'server'
+  readonly bytes: Uint8Array
+  /** The sender's route; the receiver sees the same number. */
+  route: Route
+  readonly sentAt: number
+}
+
+export class Node {
+  readonly engine: Engine
+  readonly slots = new SlotPool({ count: 128 })
+  readonly events: ConnectionEvent[] = []
+  readonly keyLog: string[] = []
+  connection: Connection | undefined = undefined
+
+  constructor(
+    crypto: NodeCrypto,
+    seed: number,
+    secret: number,
+    options: { server: boolean; settings?: Partial<QuicSettings>; retryThreshold?: number; alpns?: Uint8Array[] },
+  ) {
+    const random = new SeededRandom(seed)
+    this.engine = new Engine({
+      crypto: seededKeyExchange(crypto, random),
+      random,
+      slots: this.slots,
+      routes: {
+        maxDatagramSize: () => 1452,
+        // routes of the same hundred are ports of one host
+        sameHost: (left, right) => Math.floor(left / 100) === Math.floor(right / 100),
+        address: (route) => ({ ip: Uint8Array.of(10, 0, 0, Math.floor(route / 100)), port: route }),
+      },
+      secretKey: new Uint8Array(32).fill(secret),
+      keyLog: (line) => this.keyLog.push(line),
+      ...(options.settings === undefined ? {} : { settings: options.settings }),
+      ...(options.retryThreshold === undefined ? {} : { retryThreshold: options.retryThreshold }),
+      ...(options.server ? { server: { alpns: () => options.alpns ?? [ALPN] } } : {}),
+    })
+  }
+
+  /** Events of one kind so far. */
+  of<T extends ConnectionEvent['type']>(type: T): Extract<ConnectionEvent, { type: T }>[] {
+    return this.events.filter((event): event is Extract<ConnectionEvent, { type: T }> => event.type === type)
+  }
+}
+
+export interface PairOptions {
+  seed?: number
+  delayMs?: number
+  client?: Partial<QuicSettings>
+  server?: Partial<QuicSettings>
+  retryThreshold?: number
+  serverAlpns?: Uint8Array[]
+  clientAlpns?: Uint8Array[]
+  /** Dial this key instead of the server's. */
+  peer?: Uint8Array
+  routes?: Route[]
+  /** Looks at each datagram as it is sent; returns what arrives instead (none = lost). */
+  wire?: (datagram: Datagram) => Datagram[]
+  onIncoming?: (incoming: Incoming, pair: Pair) => void
+}
+
+export class Pair {
+  now = 0
+  readonly crypto = createNodeCrypto()
+  readonly client: Node
+  readonly server: Node
+  /** Every datagram ever sent. */
+  readonly log: Datagram[] = []
+  wire: (datagram: Datagram) => Datagram[]
+  readonly #delayMs: number
+  readonly #onIncoming: ((incoming: Incoming, pair: Pair) => void) | undefined
+  readonly #inFlight: { datagram: Datagram; at: number }[] = []
+  readonly #out = new Transmit()
+
+  constructor(options: PairOptions = {}) {
+    const seed = options.seed ?? 1
+    this.#delayMs = options.delayMs ?? 10
+    this.wire = options.wire ?? ((datagram) => [datagram])
+    this.#onIncoming = options.onIncoming
+    this.client = new Node(this.crypto, seed * 2 + 1, 1, {
+      server: false,
+      ...(options.client === undefined ? {} : { settings: options.client }),
+    })
+    this.server = new Node(this.crypto, seed * 7 + 5, 2, {
+      server: true,
+      ...(options.server === undefined ? {} : { settings: options.server }),
+      ...(options.retryThreshold === undefined ? {} : { retryThreshold: options.retryThreshold }),
+      ...(options.serverAlpns === undefined ? {} : { alpns: options.serverAlpns }),
+    })
+    const routes = options.routes ?? [100]
+    this.client.connection = this.client.engine.connect({
+      peer: options.peer ?? this.server.engine.publicKey,
+      alpns: options.clientAlpns ?? [ALPN],
+      route: routes[0]!,
+      routes,
+      now: this.now,
+    })
+  }
+
+  /** Sends what is pending on both sides, hands out events, delivers nothing. */
+  flush(): void {
+    for (const from of ['client', 'server'] as const) {
+      const node = this[from]
+      const take = (poll: (now: number, out: Transmit) => boolean) => {
+        while (poll(this.now, this.#out)) {
+          const start = node.slots.offset(this.#out.slot)
+          const bytes = node.slots.bytes.slice(start, start + this.#out.length)
+          node.slots.release(this.#out.slot)
+          this.#send({ from, bytes, route: this.#out.route, sentAt: this.now })
+        }
+      }
+      take((now, out) => node.engine.poll(now, out))
+      for (const connection of [...node.engine.connections]) take((now, out) => connection.poll(now, out))
+      this.#drain(node)
+    }
+  }
+
+  #drain(node: Node): void {
+    for (;;) {
+      const event = node.connection?.nextEvent()
+      if (event === undefined) return
+      node.events.push(event)
+    }
+  }
+
+  #send(datagram: Datagram): void {
+    this.log.push(datagram)
+    for (const arriving of this.wire(datagram))
+      this.#inFlight.push({ datagram: arriving, at: this.now + this.#delayMs })
+  }
+
+  /** Gives a datagram to a node at once. */
+  deliver(to: 'client' | 'server', bytes: Uint8Array, route: Route): void {
+    const node = this[to]
+    const slot = node.slots.acquire()
+    node.slots.bytes.set(bytes, node.slots.offset(slot))
+    node.engine.receive(slot, bytes.length, route, this.now)
+    node.slots.release(slot)
+    for (;;) {
+      const incoming = node.engine.nextIncoming()
+      if (incoming === undefined) break
+      if (this.#onIncoming !== undefined) this.#onIncoming(incoming, this)
+      else this.server.connection = incoming.accept(this.now)
+    }
+    this.#drain(node)
+  }
+
+  /** The next thing that happens: a datagram arrives or a deadline passes. False when nothing is left to happen. */
+  step(): boolean {
+    this.flush()
+    const connections = [...this.client.engine.connections, ...this.server.engine.connections]
+    const deadline = Math.min(...connections.map((connection) => connection.deadline()))
+    const arrival = this.#inFlight.length > 0 ? this.#inFlight[0]!.at : Number.POSITIVE_INFINITY
+    const at = Math.min(deadline, arrival)
+    if (at === Number.POSITIVE_INFINITY) return false
+    this.now = Math.max(this.now, at)
+    if (arrival <= deadline) {
+      const { datagram } = this.#inFlight.shift()!
+      this.deliver(datagram.from === 'client' ? 'server' : 'client', datagram.bytes, datagram.route)
+    } else for (const connection of connections) if (connection.deadline() <= this.now) connection.tick(this.now)
+    this.flush()
+    return true
+  }
+
+  /** Steps until `done`; throws when that takes more than `limit` steps or nothing is left to happen. */
+  until(done: () => boolean, limit = 20_000): void {
+    for (let steps = 0; !done(); steps++) {
+      if (steps >= limit) throw new Error(`not done after ${limit} steps, at ${this.now} ms`)
+      if (!this.step() && !done()) throw new Error(`nothing is left to happen, at ${this.now} ms`)
+    }
+  }
+
+  /** Everything up to `ms` from now happens. */
+  run(ms: number): void {
+    const end = this.now + ms
+    for (let steps = 0; steps < 100_000; steps++) {
+      this.flush()
+      const connections = [...this.client.engine.connections, ...this.server.engine.connections]
+      const next = Math.min(
+        ...connections.map((connection) => connection.deadline()),
+        this.#inFlight[0]?.at ?? Number.POSITIVE_INFINITY,
+      )
+      if (next > end) break
+      this.step()
+    }
+    this.now = Math.max(this.now, end)
+  }
+
+  /** Both sides confirmed. */
+  connect(): this {
+    this.until(() => this.client.of('confirmed').length > 0 && this.server.of('confirmed').length > 0)
+    return this
+  }
+
+  /** Sends `data` on a new client stream and reads it at the server; returns what arrived. */
+  transfer(data: Uint8Array, bidirectional = true): Uint8Array {
+    const from = this.client.connection!
+    const id = from.streams.open(bidirectional)
+    let sent = 0
+    const received: Uint8Array[] = []
+    let ended = false
+    this.until(() => {
+      if (sent < data.length) {
+        sent += from.streams.write(id, data, sent, data.length)
+        if (sent === data.length) from.streams.finish(id)
+      }
+      const to = this.server.connection!
+      while (to.streams.accept(bidirectional) !== -1);
+      for (;;) {
+        const result = readOr(to, id)
+        if (result === 'empty') break
+        if (result === 'fin') {
+          ended = true
+          break
+        }
+        if (result.kind === 'reset') throw new Error('the stream was reset')
+        received.push(result.bytes)
+      }
+      return ended
+    })
+    const joined = new Uint8Array(received.reduce((sum, piece) => sum + piece.length, 0))
+    let at = 0
+    for (const piece of received) {
+      joined.set(piece, at)
+      at += piece.length
+    }
+    return joined
+  }
+}
+
+/** A stream the peer has not opened yet reads as empty. */
+function readOr(connection: Connection, id: number) {
+  try {
+    return connection.streams.read(id, 65_536)
+  } catch {
+    return 'empty' as const
+  }
+}
+
+export function pattern(length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  for (let index = 0; index < length; index++) bytes[index] = (index * 31 + (index >>> 8)) & 0xff
+  return bytes
+}
