@@ -54,6 +54,8 @@ export async function buildNative(): Promise<string> {
 export interface NativeOptions {
   /** From `buildNative`. */
   readonly binary: string
+  /** Arguments before the program's own, where `binary` is an interpreter: other nodes speak the same lines. */
+  readonly binaryArgs?: readonly string[]
   /** Addresses to bind; default 127.0.0.1:0 and, where there is IPv6, [::1]:0. */
   readonly bind?: readonly string[]
   /** 64 hex digits; default fresh. */
@@ -285,7 +287,12 @@ export class NativePeer {
   }
 
   static async start(options: NativeOptions): Promise<NativePeer> {
-    return new NativePeer(await launch(options.binary, ['listen', ...endpointArgs(options)]))
+    return new NativePeer(await launch(options, ['listen', ...endpointArgs(options)]))
+  }
+
+  /** Of the program, for its memory and CPU time. */
+  get pid(): number {
+    return this.#child.pid!
   }
 
   /** One connection, one action. Rejects with NativeError. */
@@ -382,7 +389,7 @@ export function startListener(options: NativeOptions): Promise<NativePeer> {
 /** A process of its own for one connection and one action. Rejects with NativeError. */
 export async function dial(options: NativeOptions & NativeDial): Promise<NativeResult> {
   const args = ['dial', ...endpointArgs(options), ...dialArgs(options)]
-  const { child, lines } = await launch(options.binary, args)
+  const { child, lines } = await launch(options, args)
   const line = await new Promise<Line>((resolve, reject) => {
     lines.deliver(resolve)
     child.once('close', () => reject(new NativeError('process', 'the program ended without a result')))
@@ -429,8 +436,8 @@ interface Launched {
   readonly hello: Line
 }
 
-async function launch(binary: string, args: readonly string[]): Promise<Launched> {
-  const child = spawn(binary, args, { stdio: 'pipe' })
+async function launch({ binary, binaryArgs = [] }: NativeOptions, args: readonly string[]): Promise<Launched> {
+  const child = spawn(binary, [...binaryArgs, ...args], { stdio: 'pipe' })
   const lines = new Lines(child)
   let complaints = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

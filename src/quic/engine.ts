@@ -50,6 +50,11 @@ export interface EngineConfig {
   readonly retryThreshold?: number
   /** Beyond so many, newcomers are ignored. Default 4,096. */
   readonly maxIncoming?: number
+  /**
+   * 32 secret bytes from which stateless reset tokens are made, so that a node that was restarted can still reset its former connections
+   * (RFC 9000 §10.3.2); never the same for two nodes that run at once. Default: fresh, as iroh has it.
+   */
+  readonly resetKey?: Uint8Array
   /** SSLKEYLOGFILE lines. */
   readonly keyLog?: (line: string) => void
   /** Called for each new connection; undefined = no trace. */
@@ -107,7 +112,7 @@ export class Engine implements IncomingHost, ConnectionHost {
     this.#signer = config.crypto.signer(config.secretKey)
     this.#ids = new ConnectionIdTable(config.random)
     this.#tokens = new AddressTokens(config.crypto, config.random)
-    this.#resets = new StatelessReset(config.crypto, config.random)
+    this.#resets = new StatelessReset(config.crypto, config.random, config.resetKey)
   }
 
   /** Until they are drained. */

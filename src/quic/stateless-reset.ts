@@ -8,22 +8,25 @@ import type { RandomSource } from '../platform/platform.ts'
 export const RESET_TOKEN_LENGTH = 16
 /** RFC 9000 §10.3: smaller than this it would not look like a packet. */
 const MIN_LENGTH = 21
+const SALT = new TextEncoder().encode('stateless reset')
 /** spec/quic.md §2.4: at most one per this many ms. */
 const INTERVAL_MS = 20
 
 export class StatelessReset {
   readonly #crypto: CryptoProvider
   readonly #random: RandomSource
-  readonly #key = new Uint8Array(32)
+  readonly #key: Uint8Array
   #lastSentAt = Number.NEGATIVE_INFINITY
 
-  constructor(crypto: CryptoProvider, random: RandomSource) {
+  /** `secret`: what the tokens are made from, where they must outlive the engine. */
+  constructor(crypto: CryptoProvider, random: RandomSource, secret?: Uint8Array) {
     this.#crypto = crypto
     this.#random = random
-    random.fill(this.#key)
+    // Extracted, so that the tokens say nothing about a secret that has other uses as well.
+    this.#key = crypto.hkdfExtract('sha256', SALT, secret ?? freshSecret(random))
   }
 
-  /** 16 bytes, the same for the same id while the engine lives. */
+  /** 16 bytes, the same for the same id and secret. */
   token(id: Uint8Array): Uint8Array {
     return this.#crypto.hmac('sha256', this.#key, id).slice(0, RESET_TOKEN_LENGTH)
   }
@@ -40,4 +43,10 @@ export class StatelessReset {
     packet.set(this.token(id), size - RESET_TOKEN_LENGTH)
     return packet
   }
+}
+
+function freshSecret(random: RandomSource): Uint8Array {
+  const secret = new Uint8Array(32)
+  random.fill(secret)
+  return secret
 }

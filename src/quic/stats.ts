@@ -25,6 +25,8 @@ export interface PathStats {
 }
 
 export interface ConnectionStats {
+  /** TLS 1.3 id, for example 0x1301; 0 before it is negotiated. */
+  readonly cipherSuite: number
   readonly keyUpdates: number
   readonly streamsOpened: number
   readonly streamsAccepted: number

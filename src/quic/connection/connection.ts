@@ -428,8 +428,10 @@ export class Connection {
 
   stats(): ConnectionStats {
     const { stats } = this.streams
+    const { tls, oneRtt } = this.#parts.handshake
     return {
-      keyUpdates: this.#parts.handshake.oneRtt?.updates ?? 0,
+      cipherSuite: tls.suite?.id ?? 0,
+      keyUpdates: oneRtt?.updates ?? 0,
       streamsOpened: stats.opened,
       streamsAccepted: stats.accepted,
       openStreams: this.streams.openCount,

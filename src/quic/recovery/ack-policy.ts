@@ -36,7 +36,7 @@ export class AckPolicy {
   /** When the first unacknowledged ack-eliciting packet arrived, ms. */
   #firstAt: number
   #due: boolean
-  /** Numbers went missing below a packet that asked for no acknowledgement; the next that does reports it. */
+  /** A packet since the last ACK came out of order, or after a gap. */
   #disordered: boolean
   /** Highest ack-eliciting number, -1 before the first. */
   #largestEliciting: number
@@ -73,7 +73,6 @@ export class AckPolicy {
     this.#eliciting++
     if (packetNumber > this.#largestEliciting) this.#largestEliciting = packetNumber
     if (this.#always || this.#eliciting > this.#threshold || this.#isReordered(hadGap)) this.#due = true
-    this.#disordered = false
   }
 
   #isReordered(hadGap: boolean): boolean {

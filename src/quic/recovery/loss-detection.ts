@@ -88,7 +88,7 @@ export class LossDetection {
     this.#ptoSpace = undefined
   }
 
-  /** To be called when the space has keys: a client probes in the Handshake space as soon as it is here. */
+  /** May be called before the space has keys. */
   setSpace(space: PacketSpace): void {
     this.#spaces[indexOf(space)] = space
   }
@@ -324,10 +324,12 @@ export class LossDetection {
     }
     if (this.#ptoSpace !== undefined || this.#peerValidated) return earliest
     // RFC 9002 §6.2.2.1: the server may be out of allowance, and only we can give it more.
-    const space = this.#spaces[1] ?? this.#spaces[0]
-    if (space === undefined) return Number.POSITIVE_INFINITY
-    this.#ptoSpace = space
-    return this.#touchedAt + this.#backedOff(this.ptoMs(space))
+    const initial = this.#spaces[0]
+    const handshake = this.#spaces[1]
+    const inUse = handshake !== undefined && (handshake.sent.end > 0 || handshake.received.largest >= 0)
+    this.#ptoSpace = inUse ? handshake : (initial ?? handshake)
+    if (this.#ptoSpace === undefined) return Number.POSITIVE_INFINITY
+    return this.#touchedAt + this.#backedOff(this.ptoMs(this.#ptoSpace))
   }
 
   /** RFC 9002 §6.2.1: doubled with each timeout, up to the cap, but never below one probe timeout. */
@@ -360,9 +362,18 @@ export class LossDetection {
     this.stats.ptos++
     this.#touchedAt = now
     space.lastPtoAt = now
+    if (space.sent.eliciting === 0) this.#probeHandshake()
     space.probes = PROBES
     this.#requeueOldest(space)
     return space
+  }
+
+  /** RFC 9002 §6.2.2.1: in a Handshake packet if there are keys for one, else Initial. Whoever writes knows; a space without keys sends nothing. */
+  #probeHandshake(): void {
+    for (let index = 0; index < 2; index++) {
+      const space = this.#spaces[index]
+      if (space !== undefined) space.probes = PROBES
+    }
   }
 
   /** RFC 9002 §6.2.4: probes carry what has waited longest. The packets stay in flight, to be acknowledged or lost. */

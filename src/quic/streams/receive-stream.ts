@@ -158,8 +158,6 @@ export class ReceiveStream implements FrameOwner, ControlWriter {
     this.#finalSize = size
     this.#state = 'size-known'
     // RFC 9000 §3.2: no more credit is needed; and no stop of what has ended.
-    this.#limitPending = false
-    this.#stopPending = false
     this.#host.control.remove(this.#controlNode)
   }
 
