@@ -30,9 +30,9 @@ export async function buildCli(outfile: string): Promise<void> {
     minifySyntax: true,
     legalComments: 'inline',
     logLevel: 'error',
-    // The entry's own #! line stays the first. commander is CommonJS and asks for Node's modules with require, which an ES module has to make for itself.
+    // commander is CommonJS and asks for Node's modules with require, which an ES module has to make for itself.
     banner: {
-      js: "import { createRequire as bundledRequire } from 'node:module'\nconst require = bundledRequire(import.meta.url)",
+      js: "#!/usr/bin/env node\nimport { createRequire as bundledRequire } from 'node:module'\nconst require = bundledRequire(import.meta.url)",
     },
   })
   chmodSync(outfile, 0o755)

@@ -394,9 +394,7 @@ export class Connection {
 
   /** Largest payload of a DATAGRAM frame now, bytes; 0 when the peer takes none. */
   get maxDatagramSize(): number {
-    const { path } = this.#parts
-    // short header, packet number, tag; the frame's own overhead is the datagram room's business
-    return this.datagrams.maxSize(path.link.mtu.current - 1 - path.peerIds.active.length - 4 - 16)
+    return this.datagrams.maxSize(this.datagrams.packetRoom)
   }
 
   paths(): PathStats[] {
@@ -466,6 +464,9 @@ export class Connection {
   /** The engine goes away: silence. */
   abandon(): void {
     this.#vanish({ kind: 'local-application', code: 0, reason: 'the endpoint was closed' })
+    // it may have ended before and not be drained yet
+    this.#parts.lifecycle.forget()
+    this.#release()
   }
 
   // what the parts tell

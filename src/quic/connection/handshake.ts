@@ -76,6 +76,8 @@ export class Handshake implements TlsHost {
   receivedHandshakePacket = false
   readonly sourceId: Uint8Array
   readonly originalDestinationId: Uint8Array
+  /** Present only when somebody asked for a key log. */
+  readonly keyLog?: (line: string) => void
   readonly #resources: Resources
   readonly #host: HandshakeHost
   #retrySourceId: Uint8Array | undefined
@@ -89,6 +91,7 @@ export class Handshake implements TlsHost {
     this.originalDestinationId = options.originalDestinationId
     this.#retrySourceId = options.retrySourceId
     this.token = options.token ?? EMPTY
+    if (resources.keyLog !== undefined) this.keyLog = resources.keyLog
     const immediate = { immediate: true, maxAckDelayMs: MAX_ACK_DELAY_MS, elicitingThreshold: 1 }
     this.initialSpace = new PacketSpace(Level.Initial, 0, pool, immediate)
     this.handshakeSpace = new PacketSpace(Level.Handshake, 0, pool, immediate)
@@ -173,10 +176,6 @@ export class Handshake implements TlsHost {
   handshakeComplete(): void {
     this.isComplete = true
     this.#host.handshakeComplete()
-  }
-
-  keyLog(line: string): void {
-    this.#resources.keyLog?.(line)
   }
 
   /**

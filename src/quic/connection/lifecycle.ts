@@ -120,6 +120,13 @@ export class Lifecycle {
     return true
   }
 
+  /** The engine goes: what was still closing or draining is over at once. */
+  forget(): void {
+    this.#state = 'drained'
+    this.#endAt = NEVER
+    this.closePending = false
+  }
+
   #end(state: LifeState, reason: CloseReason, endAt: number): void {
     this.#state = state
     this.reason = reason

@@ -256,6 +256,8 @@ export class Receive {
     trace?.packetReceived(now, level, path.id, packetNumber, end - start, bytes, payloadStart, plainEnd)
     const dispatch = this.#dispatch
     dispatch.dispatch(bytes, payloadStart, plainEnd, level, space, sequence, route, datagramLength, now)
+    // the peer closed the connection: nothing is acknowledged, and no path moves any more
+    if (lifecycle.isEnded) return true
     const largestBefore = space.received.largest
     space.received.add(packetNumber, now)
     space.ackPolicy.received(packetNumber, dispatch.ackEliciting, largestBefore, now, space.received.hasGaps)

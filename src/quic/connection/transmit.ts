@@ -6,6 +6,7 @@ import { ACK_DELAY_EXPONENT, MIN_DATAGRAM } from '../config.ts'
 import { Level } from '../level.ts'
 import type { PathLink } from '../path/path-link.ts'
 import type { Route } from '../path/route.ts'
+import { TAG_LENGTH } from '../protection/packet-protection.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
 import type { Transmit } from '../slots.ts'
 import { writeConnectionClose } from '../wire/control-frames.ts'
@@ -67,6 +68,7 @@ export class Transmitter {
     if (this.#copy !== undefined) return this.#pollCopy(out)
     if (lifecycle.state === 'drained') return false
     if (lifecycle.isEnded) return lifecycle.closePending && this.#pollClose(now, out)
+    parts.datagrams.packetRoom = path.link.mtu.current - 1 - path.peerIds.active.length - 4 - TAG_LENGTH
     if (path.responses.length > 0 || path.link.challengePending || path.previous?.challengePending === true) {
       if (this.#pollValidation(now, out)) return true
     }
@@ -200,7 +202,8 @@ export class Transmitter {
     if (!writer.ackEliciting) {
       if (probe || (mayData && this.#ackOnly >= ACK_ONLY_LIMIT)) this.#writePing(draft, level)
     }
-    if (draft.isEmpty || (!writer.ackEliciting && !ackDue && !probe)) {
+    // an ACK that kept waiting data from fitting goes alone, or the two would wait for each other
+    if (draft.isEmpty || (!writer.ackEliciting && !ackDue && !probe && !data)) {
       parts.pool.drop(writer.frames)
       writer.frames = undefined
       return false

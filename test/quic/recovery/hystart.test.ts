@@ -110,5 +110,10 @@ describe('HyStart++', () => {
     ackRound(70)
     expect(cubic.slowStart).toBe(false)
     expect(cubic.window / atEnd).toBeLessThan(1.05)
+    // From the plateau growth is slow: 2 s later Reno's one datagram per round trip still leads.
+    const packets = cubic.window / 1200
+    for (let index = 0; index < 28; index++) ackRound(70)
+    expect(cubic.window / 1200 - packets).toBeGreaterThan(26)
+    expect(cubic.window / 1200 - packets).toBeLessThan(30)
   })
 })

@@ -96,6 +96,18 @@ describe('acknowledgements', () => {
     expect([bed.pool.live, bed.link.bytesInFlight, other.pool.live, other.link.bytesInFlight]).toEqual([0, 0, 0, 0])
   })
 
+  test('RFC 9000 §13.1: an ACK that breaks off in the middle leaves nothing behind after clear', () => {
+    const bed = new Bed().confirmed()
+    bed.send(0)
+    bed.space.skipPacketNumber()
+    bed.send(0)
+    bed.space.skipPacketNumber()
+    bed.send(0)
+    expect(violation(() => bed.ack(10, [0, 2]))).toContain('packet 1: packet was never sent')
+    bed.detection.clear()
+    expect([bed.pool.live, bed.link.bytesInFlight]).toEqual([0, 0])
+  })
+
   test('RFC 9000 §13.2.4: an acknowledged ACK prunes the received ranges', () => {
     const bed = new Bed().confirmed()
     for (const number of [0, 1, 3, 5]) bed.space.received.add(number, 0)
@@ -228,7 +240,7 @@ describe('persistent congestion', () => {
   function after(times: readonly number[], ackedToo?: number, bare?: number): number {
     const bed = warm()
     for (const time of times) bed.send(time)
-    if (bare !== undefined) bed.send(bare, { eliciting: false })
+    if (bare !== undefined) bed.send(bare, { eliciting: false, padding: true })
     const last = bed.send(3000)
     bed.ack(3100, [last, last], ...(ackedToo === undefined ? [] : [[ackedToo, ackedToo] as [number, number]]))
     return bed.link.congestion.window / 1200
@@ -244,6 +256,17 @@ describe('persistent congestion', () => {
     // The acknowledged packet is counted in slow start afterwards when the window collapsed.
     const window = after(times)
     expect(Math.floor(window - (expected === 2 ? 1 : 0))).toBe(expected === 2 ? 2 : 5)
+  })
+
+  test('RFC 9002 §5.2: the smallest RTT is found anew', () => {
+    const bed = warm()
+    for (const time of [1000, 1385]) bed.send(time)
+    const last = bed.send(3000)
+    bed.ack(3100, [last, last])
+    expect(bed.link.rtt.min).toBe(100)
+    bed.send(3200)
+    bed.ack(3350, [last, last + 1])
+    expect(bed.link.rtt.min).toBe(150)
   })
 
   test('RFC 9002 §7.6.2: a packet acknowledged in between ends the period', () => {
@@ -367,11 +390,16 @@ describe('probe timeout', () => {
     expect(bed.initial.probes).toBe(2)
     expect(bed.detection.deadline()).toBe(1000)
     bed.detection.setSpace(bed.handshake)
-    expect(bed.detection.timeout(1000)).toBe(bed.handshake)
+    // It may have keys by now, and if so that packet is the better one.
+    bed.initial.probes = 0
+    expect(bed.detection.timeout(1000)).toBe(bed.initial)
+    expect([bed.initial.probes, bed.handshake.probes]).toEqual([2, 2])
     // Its ACKs do not reset the back-off, RFC 9002 §6.2.1.
     bed.send(1000, { space: bed.initial })
     bed.detection.receivedAck(bed.initial, ackOf([0, 1]), 0, 1100)
     expect(bed.detection.ptoCount).toBe(2)
+    bed.handshake.received.add(0, 1100)
+    expect(bed.detection.timeout(bed.detection.deadline())).toBe(bed.handshake)
     bed.detection.setPeerValidated(true)
     expect(bed.detection.deadline()).toBe(Number.POSITIVE_INFINITY)
   })

@@ -64,6 +64,8 @@ export interface SendOptions {
   readonly size?: number
   /** Default true. */
   readonly eliciting?: boolean
+  /** Counts in flight though it is not ack-eliciting, RFC 9002 §2. */
+  readonly padding?: boolean
   readonly mtuProbe?: boolean
   readonly largestAckSent?: number
   readonly link?: LinkRecovery
@@ -108,6 +110,7 @@ export class Bed {
     this.writer.begin(new Uint8Array(0), 0, 0, space.level, 0, false)
     if (eliciting && mtuProbe) this.writer.eliciting()
     else if (eliciting) this.writer.record(this.owner, number)
+    if (options.padding === true) this.writer.inFlight = true
     this.detection.sent(space, number, size, this.writer, options.link ?? this.link, now, mtuProbe, largestAckSent)
     return number
   }

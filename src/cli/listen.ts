@@ -1,0 +1,75 @@
+/** `tom listen`: waits for connections and echoes every stream, as PoC-4's listener does. */
+import type { Connection } from '../endpoint/index.ts'
+import { Endpoint } from '../endpoint/node.ts'
+import type { SecretKey } from '../identity/index.ts'
+import { PathMonitor } from './path-monitor.ts'
+import { pocTimestamp } from './poc-events.ts'
+import type { Run } from './run.ts'
+
+export interface ListenOptions {
+  readonly name: string
+  readonly alpn: string
+  readonly bind?: readonly string[]
+  readonly secretKey?: SecretKey
+}
+
+/** Runs until it is interrupted. */
+export async function listen({ name, alpn, ...options }: ListenOptions, run: Run): Promise<void> {
+  const { reporter } = run
+  const endpoint = await Endpoint.bind({
+    ...options,
+    alpns: [alpn],
+    onError: (error) => run.output.stderr(`tom: ${String(error)}`),
+  })
+  let connections = 0
+  let streams = 0
+  try {
+    endpoint.router().accept(alpn, async (connection) => {
+      connections++
+      reporter.note(`connection from ${connection.remoteId}`)
+      new PathMonitor(connection, run)
+      await echoStreams(connection, () => streams++)
+      const { code, closeCode } = await connection.closed
+      reporter.note(`connection from ${connection.remoteId.toShortString()} ended: ${code}, code ${closeCode}`)
+    })
+    reporter.event('started', {
+      name,
+      id: endpoint.id.toString(),
+      mode: 'listen',
+      timestamp: pocTimestamp(run.wallClock()),
+    })
+    reporter.note(`listening on ${endpoint.boundAddresses().join(' and ')}`)
+    reporter.note(`ticket: ${endpoint.ticket()}`)
+    await aborted(run.interrupted)
+  } finally {
+    await endpoint.close()
+  }
+  reporter.note(`${connections} connections, ${streams} streams echoed`)
+}
+
+/** Until the connection ends. */
+async function echoStreams(connection: Connection, onEcho: () => void): Promise<void> {
+  for (;;) {
+    let stream: Awaited<ReturnType<Connection['acceptBi']>>
+    try {
+      stream = await connection.acceptBi()
+    } catch {
+      return
+    }
+    const { send, recv } = stream
+    const echo = async (): Promise<void> => {
+      for await (const chunk of recv) await send.write(chunk)
+      await send.finish()
+      onEcho()
+    }
+    // A stream that breaks is its opener's business; the connection goes on.
+    echo().catch(() => send.reset(0))
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

@@ -1,0 +1,182 @@
+/**
+ * The `tom` command: arguments, exit codes (0 success, 1 failure, 2 wrong usage), one clear line per error. What the commands do stands
+ * in their own files.
+ */
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { EndpointError } from '../endpoint/index.ts'
+import { type EndpointAddr, IdentityError, ipAddr, parseTarget, SecretKey } from '../identity/index.ts'
+import { connect } from './connect.ts'
+import { readKeyFile, writeKeyFile } from './key-file.ts'
+import { listen } from './listen.ts'
+import { JsonReporter, type Output, TextReporter } from './reporter.ts'
+import { messageOf, type Run, UsageError } from './run.ts'
+
+const DEFAULT_ALPN = 'tom-protocol/poc/nat-test/0'
+const EXIT_FAILURE = 1
+const EXIT_USAGE = 2
+
+const output: Output = {
+  stdout: (line) => void process.stdout.write(`${line}\n`),
+  stderr: (line) => void process.stderr.write(`${line}\n`),
+}
+
+interface CommonFlags {
+  readonly name: string
+  readonly alpn: string
+  readonly bind?: string[]
+  readonly secretFile?: string
+  readonly json?: true
+  readonly verbose?: true
+}
+
+interface ConnectFlags extends CommonFlags {
+  readonly addr?: string[]
+  readonly pings: number
+  readonly delay: number
+  readonly continuous?: true
+  readonly summaryInterval: number
+  readonly maxReconnects: number
+  readonly timeout: number
+}
+
+function count(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('expected a whole number.')
+  return Number(text)
+}
+
+function positive(text: string): number {
+  const value = count(text)
+  if (value === 0) throw new InvalidArgumentError('expected a whole number above 0.')
+  return value
+}
+
+function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value]
+}
+
+/** Ctrl-C once: end in order. Twice: now. */
+function interruption(): AbortSignal {
+  const controller = new AbortController()
+  const onSignal = (): void => {
+    if (controller.signal.aborted) process.exit(130)
+    controller.abort(new Error('interrupted'))
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  return controller.signal
+}
+
+function createRun(flags: CommonFlags): Run {
+  return {
+    output,
+    reporter: flags.json === true ? new JsonReporter(output) : new TextReporter(output),
+    interrupted: interruption(),
+    now: () => performance.now(),
+    wallClock: () => Date.now(),
+    elapsed: () => performance.now() / 1000,
+  }
+}
+
+/** What `Endpoint.bind` and the commands have in common. */
+async function endpointFlags(flags: CommonFlags): Promise<{ secretKey?: SecretKey; bind?: string[] }> {
+  return {
+    ...(flags.secretFile === undefined ? {} : { secretKey: await readKeyFile(flags.secretFile) }),
+    ...(flags.bind === undefined ? {} : { bind: flags.bind }),
+  }
+}
+
+async function runId(flags: { key?: string; write?: string }): Promise<void> {
+  const key = flags.key === undefined ? SecretKey.generate() : await readKeyFile(flags.key)
+  if (flags.write !== undefined) await writeKeyFile(flags.write, key)
+  output.stdout(key.id.toString())
+  if (flags.key === undefined && flags.write === undefined) {
+    output.stderr('the key of this id was not kept; tom id --write FILE keeps it')
+  }
+}
+
+async function runListen(flags: CommonFlags): Promise<void> {
+  const endpoint = await endpointFlags(flags)
+  await listen({ name: flags.name, alpn: flags.alpn, ...endpoint }, createRun(flags))
+}
+
+async function runConnect(text: string, flags: ConnectFlags): Promise<void> {
+  const target: EndpointAddr = parseTarget(text).withAddrs((flags.addr ?? []).map((address) => ipAddr(address)))
+  const endpoint = await endpointFlags(flags)
+  const isSuccess = await connect(
+    {
+      target,
+      name: flags.name,
+      alpn: flags.alpn,
+      pings: flags.pings,
+      delayMs: flags.delay,
+      continuous: flags.continuous === true,
+      summaryInterval: flags.summaryInterval,
+      maxReconnects: flags.maxReconnects,
+      timeoutMs: flags.timeout,
+      ...endpoint,
+    },
+    createRun(flags),
+  )
+  if (!isSuccess) process.exitCode = EXIT_FAILURE
+}
+
+function withCommonFlags(command: Command): Command {
+  return command
+    .option('-n, --name <name>', 'label in events', 'Node')
+    .option('--alpn <alpn>', 'application protocol', DEFAULT_ALPN)
+    .option('--bind <address>', 'local ip:port, repeatable (default: 0.0.0.0:0 and [::]:0)', collect)
+    .option('--secret-file <file>', 'secret key made by tom id --write (default: a fresh key)')
+    .option('--json', 'event lines on stdout, everything else on stderr')
+    .option('--verbose', 'errors with their stack')
+}
+
+function createProgram(): Command {
+  const program = new Command('tom')
+    .description('Peer-to-peer QUIC: dial a public key. Unaudited cryptographic protocol code.')
+    .exitOverride()
+  program
+    .command('id')
+    .description('print an endpoint id: of a fresh key, or of the one in a file')
+    .option('--key <file>', 'read the secret key from this file')
+    .option('--write <file>', 'write the secret key to this new file, readable by you only')
+    .option('--verbose', 'errors with their stack')
+    .action(runId)
+  withCommonFlags(program.command('listen'))
+    .description('wait for connections and echo every stream, until Ctrl-C')
+    .action(runListen)
+  withCommonFlags(program.command('connect'))
+    .description('dial a peer and ping it over streams')
+    .argument('<ticket|id>', 'ticket that the peer printed, or its id together with --addr')
+    .option('--addr <ip:port>', 'address of the peer, repeatable', collect)
+    .option('-p, --pings <count>', 'number of pings; ignored with --continuous', positive, 20)
+    .option('-d, --delay <ms>', 'pause after each ping', count, 2000)
+    .option('--continuous', 'ping until Ctrl-C, reconnecting when the connection is lost')
+    .option('--summary-interval <pings>', 'with --continuous: a summary every so many pings, 0 = none', count, 50)
+    .option('--max-reconnects <attempts>', 'with --continuous: 0 = no limit; without it the limit is 3', count, 10)
+    .option('--timeout <ms>', 'give up dialling after this', positive, 30_000)
+    .action(runConnect)
+  return program
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  // Whoever reads our output may stop: that is no crash.
+  process.stdout.on('error', () => process.exit(EXIT_FAILURE))
+  try {
+    await createProgram().parseAsync(args, { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Its message was printed; help that was asked for is a success.
+      process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE
+      return
+    }
+    const isUsage =
+      error instanceof UsageError ||
+      error instanceof IdentityError ||
+      (error instanceof EndpointError && error.code === 'INVALID_OPTION')
+    process.exitCode = isUsage ? EXIT_USAGE : EXIT_FAILURE
+    const stack = error instanceof Error ? error.stack : undefined
+    output.stderr(args.includes('--verbose') && stack !== undefined ? stack : `tom: ${messageOf(error)}`)
+  }
+}
+
+await main(process.argv.slice(2))

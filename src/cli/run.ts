@@ -1,0 +1,41 @@
+/** What every command shares: the clock of the run, where its output goes, and the signal of an interruption. */
+import type { Output, Reporter } from './reporter.ts'
+
+export interface Run {
+  readonly output: Output
+  readonly reporter: Reporter
+  /** Aborted by Ctrl-C. */
+  readonly interrupted: AbortSignal
+  /** Monotonic, ms. */
+  now(): number
+  /** ms since 1970. */
+  wallClock(): number
+  /** Seconds since the process started. */
+  elapsed(): number
+}
+
+/** Wrong usage: exit code 2, one line. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** Resolves after `ms`, or at once when the signal is aborted. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve()
+      return
+    }
+    const done = (): void => {
+      clearTimeout(timeout)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timeout = setTimeout(done, ms)
+    signal.addEventListener('abort', done)
+  })
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { Pair, pattern } from './pair.ts'
+
+test('RFC 9221 §5: the largest datagram fits, also while an ACK waits for company', () => {
+  const pair = new Pair().connect()
+  pair.run(500)
+  const { client, server } = pair
+  // something to acknowledge at the client, so that the next packet carries an ACK
+  server.connection!.ping()
+  pair.run(10)
+  const size = client.connection!.maxDatagramSize
+  expect(size).toBeGreaterThan(1400)
+  for (let round = 0; round < 5; round++) client.connection!.datagrams.send(pattern(size))
+  pair.run(12)
+  const received: number[] = []
+  for (;;) {
+    const bytes = server.connection!.datagrams.read()
+    if (bytes === undefined) break
+    received.push(bytes.length)
+  }
+  expect(received).toEqual([size, size, size, size, size])
+})
