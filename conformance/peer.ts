@@ -3,6 +3,7 @@
  * gives its JSON lines a typed face. What the program can do is described in `conformance/README.md`.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { createWriteStream, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -19,34 +20,51 @@ function targetFolder(): string {
   return process.env.CARGO_TARGET_DIR ?? join(cache, 'tom-transport', 'target')
 }
 
+/** Where `buildNative` puts everything that cargo says. */
+export function buildLog(): string {
+  return join(targetFolder(), 'tom-native-build.log')
+}
+
 /**
  * Builds the program (`cargo build --release --locked`; minutes the first time, a second later) and returns the path of the binary.
- * Throws when cargo is missing or the build fails.
+ * Throws when cargo is missing, the build fails, or it takes longer than `limitMs` (default 20 minutes).
  */
-export async function buildNative(): Promise<string> {
+export async function buildNative(limitMs = 1_200_000): Promise<string> {
   const target = targetFolder()
   const args = ['build', '--release', '--locked']
+  mkdirSync(target, { recursive: true })
+  const log = createWriteStream(buildLog())
   const child = spawn('cargo', args, {
     cwd: NATIVE_FOLDER,
     env: { ...process.env, CARGO_TARGET_DIR: target },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  let log = ''
+  let last = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    log = (log + text).slice(-8000)
+    last = (last + text).slice(-8000)
+    log.write(text)
   })
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', (cause: NodeJS.ErrnoException) => {
-      const missing = cause.code === 'ENOENT'
-      reject(
-        missing
-          ? new Error('cargo was not found: install Rust (rustup.rs) and put cargo on the PATH', { cause })
-          : cause,
-      )
+  const timer = setTimeout(() => {
+    last += `\nit took longer than ${limitMs / 1000} s`
+    child.kill()
+  }, limitMs)
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', (cause: NodeJS.ErrnoException) => {
+        const missing = cause.code === 'ENOENT'
+        reject(
+          missing
+            ? new Error('cargo was not found: install Rust (rustup.rs) and put cargo on the PATH', { cause })
+            : cause,
+        )
+      })
+      child.once('close', resolve)
     })
-    child.once('close', resolve)
-  })
-  if (code !== 0) throw new Error(`cargo ${args.join(' ')} in conformance/native failed:\n${log}`)
+    if (code !== 0) throw new Error(`cargo ${args.join(' ')} in conformance/native failed:\n${last}`)
+  } finally {
+    clearTimeout(timer)
+    log.end()
+  }
   return join(target, 'release', BINARY)
 }
 

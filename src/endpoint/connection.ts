@@ -93,6 +93,11 @@ export class Connection {
     return new TextDecoder().decode(this.alpn)
   }
 
+  /** The handshake was completed, whatever came then. */
+  get isEstablished(): boolean {
+    return this.#isEstablished
+  }
+
   /** Undefined while the connection lives. */
   get closeReason(): ConnectionClosedError | undefined {
     return this.#closeError

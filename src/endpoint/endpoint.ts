@@ -291,9 +291,10 @@ export class Endpoint {
     this.#router?.stop()
     for (const { incoming } of this.#undecided.splice(0)) if (incoming.isPending) incoming.refuse()
     for (const connection of [...this.#connections]) {
-      // Those that ended already have nothing to tell their peer: no need to wait for the end of their draining.
-      if (connection.closeReason !== undefined) this.#connections.delete(connection)
-      else connection.close(0, '')
+      // Those that ended already have nothing to tell, and half-open ones hardly anybody to tell it to: no need to wait for them.
+      const isWorthWaiting = connection.isEstablished && connection.closeReason === undefined
+      connection.close(0, '')
+      if (!isWorthWaiting) this.#connections.delete(connection)
     }
     this.#newcomer.wake()
     this.#acceptedNews.wake()
@@ -301,9 +302,9 @@ export class Endpoint {
     const timer = this.#platform.createTimer(() => timeout.abort())
     timer.arm(this.#platform.now() + CLOSE_TIMEOUT_MS)
     try {
-      while (this.#connections.size > 0) await this.#drained.wait(timeout.signal)
-      // A refusal that waits for the coming round gets out.
+      // The coming round sends what was said just now.
       await new Promise<void>((resolve) => this.#platform.defer(resolve))
+      while (this.#connections.size > 0) await this.#drained.wait(timeout.signal)
     } catch {
       // Time is up: the peers learn it from their idle timeouts.
     }

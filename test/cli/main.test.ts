@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { SecretKey } from '../../src/identity/index.ts'
 import { bind } from '../endpoint/pair.ts'
-import { events, folder, run, Tom } from './tom.ts'
+import { events } from './events.ts'
+import { folder, run, Tom } from './tom.ts'
 
 const LOOPBACK = ['--bind', '127.0.0.1:0']
 const ID = SecretKey.fromBytes(new Uint8Array(32).fill(1)).id.toString()
@@ -19,7 +20,7 @@ test('wrong usage is exit code 2 and one line on stderr', async () => {
   await writeFile(badKey, 'not a key\n')
   const cases: string[][] = [
     ['connect', 'endpointaaaa'],
-    ['connect', 'f'.repeat(64)],
+    ['connect', 'F'.repeat(64)],
     ['connect', 'nonsense'],
     ['connect'],
     ['connect', ID, '--pings', 'many'],

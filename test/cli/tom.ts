@@ -79,10 +79,3 @@ afterEach(async () => {
 })
 
 export const run = (...args: string[]): Promise<Result> => new Tom(...args).ended
-
-export function events(stdout: string): { event: string; [field: string]: unknown }[] {
-  return stdout
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line))
-}

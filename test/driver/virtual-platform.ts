@@ -68,12 +68,21 @@ class VirtualTimer implements Timer {
 export class VirtualPlatform implements Platform {
   readonly maxDatagramSize = 1452
   time = 1000
-  readonly random: RandomSource = { fill: (out) => out.fill(7) }
+  /** A linear congruential generator: the same bytes in every run. */
+  readonly random: RandomSource = {
+    fill: (out) => {
+      for (let index = 0; index < out.length; index++) {
+        this.#seed = (Math.imul(this.#seed, 1_664_525) + 1_013_904_223) >>> 0
+        out[index] = this.#seed >>> 24
+      }
+    },
+  }
   readonly sockets: VirtualSocket[] = []
   interfaceList: InterfaceAddress[] = []
   readonly #timers: VirtualTimer[] = []
   #deferred: (() => void)[] = []
   #nextPort = 40_000
+  #seed = 1
 
   now(): number {
     return this.time

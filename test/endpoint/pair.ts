@@ -11,8 +11,6 @@ const open: Endpoint[] = []
 export const faults: unknown[] = []
 
 afterEach(async () => {
-  // What is on its way arrives first: a server that heard nothing yet has no RTT, and would close for three seconds.
-  await new Promise((resolve) => setTimeout(resolve, 10))
   await Promise.all(open.splice(0).map((endpoint) => endpoint.close()))
   faults.length = 0
 })

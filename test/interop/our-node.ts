@@ -82,7 +82,10 @@ async function serveStreams(connection: Connection, alpn: string): Promise<never
 }
 
 async function serveDatagrams(connection: Connection): Promise<never> {
-  for (;;) connection.sendDatagram(await connection.readDatagram())
+  for (;;) {
+    const datagram = await connection.readDatagram()
+    if (datagram.length <= (connection.maxDatagramSize ?? 0)) connection.sendDatagram(datagram)
+  }
 }
 
 async function serveStream(connection: Connection, alpn: string, { send, recv }: BiStream): Promise<void> {

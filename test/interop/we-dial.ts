@@ -99,13 +99,16 @@ export function weDial(peerNow: () => ReferencePeer): void {
 
   test('RFC 9221 §5: datagrams both ways, the largest too', async () => {
     const connection = await dial('tom/echo/1')
-    await echo(connection, 100_000)
-    const largest = connection.maxDatagramSize!
-    expect(largest).toBeGreaterThan(1100)
-    for (const size of [1, 1000, largest]) {
+    for (const size of [1, 1000]) {
       for (let index = 0; index < 10; index++) connection.sendDatagram(pattern(size))
       for (let index = 0; index < 10; index++) expect(await connection.readDatagram()).toEqual(pattern(size))
     }
+    await echo(connection, 100_000)
+    const largest = connection.maxDatagramSize!
+    expect(largest).toBeGreaterThan(1100)
+    connection.sendDatagram(pattern(largest))
+    // noq reckons with 9 bytes before a datagram where 3 are enough. And it, too, must have found out first what the path carries.
+    await expect.poll(() => echoed(connection, largest - 6), { timeout: 10_000 }).toEqual(pattern(largest - 6))
   })
 
   test('RFC 9001 §6.1: three key updates by us', async () => {
@@ -257,6 +260,12 @@ export function weDial(peerNow: () => ReferencePeer): void {
   function stranger(addresses: ReturnType<typeof addrOf>['ipAddrs']) {
     return addresses.reduce((addr, address) => addr.withIp(address), new EndpointAddr(strangerId()))
   }
+}
+
+/** Undefined when it did not come back. */
+function echoed(connection: Connection, size: number): Promise<Uint8Array | undefined> {
+  connection.sendDatagram(pattern(size))
+  return connection.readDatagram({ signal: AbortSignal.timeout(200) }).catch(() => undefined)
 }
 
 /** The mode until the end of the test; `decided` is what it did with the first newcomer. */

@@ -198,7 +198,10 @@ export class Connection {
     detection.setSpace(space)
     detection.setPeerValidated(!isClient)
     this.#receive = new Receive(parts, {
-      retried: () => {
+      retried: (route) => {
+        // RFC 9000 §8.1.4: the token is good for the address it was given to, and for no other
+        path.link.route = route
+        this.#transmit.stopFanOut()
         detection.requeue(handshake.initialSpace)
       },
       versionsOffered: (versions) => this.#vanish({ kind: 'version-negotiation', versions }),
@@ -261,6 +264,8 @@ export class Connection {
       path.previous?.deadline ?? NEVER,
       handshake.oneRtt?.deadline ?? NEVER,
     )
+    // RFC 9000 §8.1: nothing may go out, however due it is, before something came in
+    if (path.detection.atAmplificationLimit) return earliest
     if (handshake.oneRtt !== undefined) earliest = Math.min(earliest, path.space.ackPolicy.deadline())
     if (handshake.initialKeys !== undefined) earliest = Math.min(earliest, handshake.initialSpace.ackPolicy.deadline())
     if (handshake.handshakeSend !== undefined)

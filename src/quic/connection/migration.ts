@@ -63,7 +63,9 @@ export function follow(parts: Parts, route: Route, datagramLength: number, now: 
     return
   }
   const link = newLink(parts, route)
+  // a challenge that came from there and is still to be answered counts as well: its answer will
   link.bytesReceived = datagramLength
+  for (const response of path.responses) if (response.route === route) link.bytesReceived += response.received
   install(parts, link, now)
   // RFC 9000 §9.5: a new address gets a new id, where the peer gave us one
   path.peerIds.advance()

@@ -29,8 +29,8 @@ interface Stashed {
 
 /** What the connection does when a datagram tells it something only it can act on. */
 export interface ReceiveHost {
-  /** Client: an acceptable Retry; Initial packets sent so far are void. */
-  retried(): void
+  /** Client: an acceptable Retry came on this route; Initial packets sent so far are void. */
+  retried(route: Route): void
   /** Client: the server offers none of our versions. */
   versionsOffered(versions: readonly number[]): void
   /** Server: a Handshake packet proved the client's address and made Initial keys superfluous. */
@@ -137,7 +137,7 @@ export class Receive {
         this.#versionNegotiation(bytes)
         return false
       case PacketKind.Retry:
-        this.#retry(bytes, start)
+        this.#retry(bytes, start, route)
         return false
       case PacketKind.Initial: {
         const keys = handshake.initialKeys
@@ -322,7 +322,7 @@ export class Receive {
     this.#host.versionsOffered(versions)
   }
 
-  #retry(bytes: Uint8Array, start: number): void {
+  #retry(bytes: Uint8Array, start: number, route: Route): void {
     const { role, handshake, crypto } = this.#parts
     const header = this.#header
     if (role !== 'client' || this.#authenticatedAny || handshake.wasRetried) return
@@ -333,7 +333,7 @@ export class Receive {
     if (equals(sourceId, 0, sourceId.length, handshake.originalDestinationId)) return
     if (!handshake.receiveRetry(sourceId, token)) return
     this.#parts.path.peerIds.replaceFirst(sourceId)
-    this.#host.retried()
+    this.#host.retried(route)
   }
 
   release(): void {

@@ -85,6 +85,7 @@ export class Transmitter {
     const recovery = link.recovery
     let maxSize = Math.min(link.mtu.current, slots.slotSize)
     const budget = link.amplificationBudget
+    path.detection.atAmplificationLimit = false
     if (budget < maxSize) {
       // RFC 9000 §8.1; while the handshake runs only whole 1200-byte datagrams are worth sending
       if (budget < (handshake.isConfirmed ? 64 : MIN_DATAGRAM)) {

@@ -6,7 +6,7 @@ import { MIN_DATAGRAM } from '../config.ts'
 
 /** Probes below this gain are not worth a datagram. */
 const MIN_STEP = 20
-/** Lost full-size packets in a row, with none acknowledged, that mean a black hole. */
+/** Times in a row that full-size packets were found lost, with none acknowledged in between, that mean a black hole. A guess. */
 const BLACK_HOLE_LOSSES = 4
 /** After a black hole, ms until the search begins again. */
 const COOL_DOWN_MS = 60_000
@@ -19,6 +19,7 @@ export class MtuDiscovery {
   #inFlight = 0
   #done: boolean
   #losses = 0
+  #lastLossAt = -1
   #resumeAt = 0
 
   /** `limit` is the least of what we want, the peer takes and the route carries. */
@@ -64,9 +65,13 @@ export class MtuDiscovery {
     if (size > MIN_DATAGRAM) this.#losses = 0
   }
 
-  /** A packet of `size` bytes was lost. Returns true when that makes a black hole: the size is back at 1200. */
+  /**
+   * A packet of `size` bytes was lost. All that are found lost by one ACK (at the same `now`) count once: a full queue drops whole bursts. Returns
+   * true when that makes a black hole: the size is back at 1200.
+   */
   lost(size: number, now: number): boolean {
-    if (size <= MIN_DATAGRAM || this.current === MIN_DATAGRAM) return false
+    if (size <= MIN_DATAGRAM || this.current === MIN_DATAGRAM || now === this.#lastLossAt) return false
+    this.#lastLossAt = now
     this.#losses++
     if (this.#losses < BLACK_HOLE_LOSSES) return false
     this.current = MIN_DATAGRAM

@@ -69,6 +69,7 @@ export class LossDetection {
   /** Initial, Handshake, OneRtt. */
   readonly #spaces: (PacketSpace | undefined)[]
   #peerValidated: boolean
+  #isClient: boolean
   /** When something was last sent, acknowledged or probed, ms: base of a client's timer with nothing in flight. */
   #touchedAt: number
   #ptoSpace: PacketSpace | undefined
@@ -84,6 +85,7 @@ export class LossDetection {
     this.#settings = settings
     this.#spaces = [undefined, undefined, undefined]
     this.#peerValidated = true
+    this.#isClient = false
     this.#touchedAt = Number.POSITIVE_INFINITY
     this.#ptoSpace = undefined
   }
@@ -110,6 +112,7 @@ export class LossDetection {
 
   /** A client passes false until the server has shown that it validated us (RFC 9002 §6.2.2.1). True from the start for servers. */
   setPeerValidated(done: boolean): void {
+    if (!done) this.#isClient = true
     this.#peerValidated = done
   }
 
@@ -322,7 +325,7 @@ export class LossDetection {
         this.#ptoSpace = space
       }
     }
-    if (this.#ptoSpace !== undefined || this.#peerValidated) return earliest
+    if (this.#ptoSpace !== undefined || (this.#peerValidated && !this.#isFinishedStuck)) return earliest
     // RFC 9002 §6.2.2.1: the server may be out of allowance, and only we can give it more.
     const initial = this.#spaces[0]
     const handshake = this.#spaces[1]
@@ -330,6 +333,15 @@ export class LossDetection {
     this.#ptoSpace = inUse ? handshake : (initial ?? handshake)
     if (this.#ptoSpace === undefined) return Number.POSITIVE_INFINITY
     return this.#touchedAt + this.#backedOff(this.ptoMs(this.#ptoSpace))
+  }
+
+  /**
+   * A client's 1-RTT packets fill the window, unreadable for the server until it has our Finished, which the window does not let out again
+   * once it is lost. No timer of RFC 9002 runs then, so the Handshake space keeps probing.
+   */
+  get #isFinishedStuck(): boolean {
+    if (!this.#isClient || this.handshakeConfirmed || this.#spaces[1] === undefined) return false
+    return (this.#spaces[2]?.sent.eliciting ?? 0) > 0
   }
 
   /** RFC 9002 §6.2.1: doubled with each timeout, up to the cap, but never below one probe timeout. */

@@ -44,7 +44,10 @@ export interface TlsClientConfig extends TlsConfig {
 export interface TlsSession {
   /** Client: writes the ClientHello. Server: nothing. */
   start(): void
-  /** The next bytes of the level's CRYPTO stream, in order. */
+  /**
+   * The next bytes of the level's CRYPTO stream, in order. Throws TransportError when the handshake fails; the session has freed itself
+   * then, and drops what comes later. At most one unfinished message of 64 kB is held.
+   */
   receive(level: Level, data: Uint8Array): void
   readonly complete: boolean
   /** Known once negotiated. */

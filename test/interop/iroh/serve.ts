@@ -9,6 +9,12 @@ const BLOCK: readonly number[] = [...PATTERN_BLOCK]
 
 export const ALPNS = ['echo', 'sink', 'drain', 'source', 'push', 'close', 'reset'].map((name) => `tom/${name}/1`)
 
+/** The binding prints an id as `client unidirectional stream 3`, counted per kind; this is QUIC's number (RFC 9000 §2.1). */
+async function idOf(recv: RecvStream): Promise<number> {
+  const [, role, kind, index] = /(client|server) (bi|uni)directional stream (\d+)/.exec(await recv.id()) ?? []
+  return Number(index) * 4 + (role === 'server' ? 1 : 0) + (kind === 'uni' ? 2 : 0)
+}
+
 export type Emit = (line: Record<string, unknown>) => void
 
 export async function writePattern(send: SendStream, length: number): Promise<void> {
@@ -98,8 +104,7 @@ async function serveStream(connection: Connection, alpn: string, stream: BiStrea
 export function serve(connection: Connection, number: number, emit: Emit): void {
   const alpn = Buffer.from(connection.alpn()).toString()
   const failed = async (recv: RecvStream, error: unknown): Promise<void> => {
-    const stream = Number(await recv.id())
-    emit({ event: 'stream-error', connection: number, stream, message: messageOf(error) })
+    emit({ event: 'stream-error', connection: number, stream: await idOf(recv), message: messageOf(error) })
   }
   const streams = async (): Promise<never> => {
     for (;;) {
@@ -111,7 +116,7 @@ export function serve(connection: Connection, number: number, emit: Emit): void 
     for (;;) {
       const recv = await connection.acceptUni()
       const report = async (): Promise<void> => {
-        const stream = Number(await recv.id())
+        const stream = await idOf(recv)
         const hash = await hashOf(recv)
         emit({ event: 'received', connection: number, stream, bytes: hash.bytes, fnv: hash.hex })
       }
@@ -121,7 +126,8 @@ export function serve(connection: Connection, number: number, emit: Emit): void 
   const datagrams = async (): Promise<never> => {
     for (;;) {
       const datagram = await connection.readDatagram()
-      if (alpn !== 'tom/sink/1' && alpn !== 'tom/drain/1') connection.sendDatagram(datagram)
+      const fits = datagram.length <= (connection.maxDatagramSize() ?? 0)
+      if (fits && alpn !== 'tom/sink/1' && alpn !== 'tom/drain/1') connection.sendDatagram(datagram)
     }
   }
   for (const loop of [streams, uniStreams, datagrams]) loop().catch(() => {})

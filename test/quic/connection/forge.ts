@@ -4,7 +4,7 @@
  */
 import { Writer } from '../../../src/bytes/writer.ts'
 import { Level } from '../../../src/quic/level.ts'
-import { deriveKeys, freeKeys, initialKeys } from '../../../src/quic/protection/packet-keys.ts'
+import { deriveAead, deriveKeys, freeKeys, initialKeys, nextSecret } from '../../../src/quic/protection/packet-keys.ts'
 import { PacketProtection } from '../../../src/quic/protection/packet-protection.ts'
 import { cipherSuite } from '../../../src/quic/tls/cipher-suites.ts'
 import {
@@ -27,13 +27,30 @@ export interface ForgeOptions {
   packetNumber?: number
   /** Bits to set in the first byte before header protection. */
   firstByteBits?: number
+  /** Key updates since the handshake; the key phase bit follows from it. Default 0. */
+  generation?: number
+  /** Default: of `generation`. */
   keyPhase?: number
   suite?: number
   route?: number
+  /** Default: the id of the receiver's long headers. */
+  destination?: Uint8Array
+  /** Default: the id of the sender's long headers. */
+  source?: Uint8Array
+  token?: Uint8Array
 }
 
-/** Packet numbers of forged packets: far above what the honest side used, inside what a 4-byte field can express. */
-let nextNumber = 100_000
+/** How far forged packet numbers lie above honest ones: those that follow can still be expanded. */
+const AHEAD = 40
+const lastForged = new WeakMap<Pair, number>()
+
+/** A packet number that the honest side has not used, above those forged before. */
+function freshNumber(pair: Pair, from: 'client' | 'server', level: Level): number {
+  const honest = pair[from].tap.sent.filter((packet) => packet.level === level).at(-1)?.packetNumber ?? -1
+  const number = Math.max(honest + AHEAD, (lastForged.get(pair) ?? 0) + 1)
+  lastForged.set(pair, number)
+  return number
+}
 
 /** Delivers an authentic packet from `from` holding `frames`. */
 export function forge(
@@ -54,19 +71,22 @@ export function forged(
   options: ForgeOptions = {},
 ): Uint8Array {
   const level = options.level ?? Level.OneRtt
-  const packetNumber = options.packetNumber ?? nextNumber++
+  const packetNumber = options.packetNumber ?? freshNumber(pair, from, level)
+  const generation = options.generation ?? 0
   const payload = frames instanceof Uint8Array ? frames : Uint8Array.from(frames)
-  const { destination, source } = idsUsedBy(pair, from)
+  const ids = options.destination === undefined || options.source === undefined ? idsUsedBy(pair, from) : undefined
+  const destination = options.destination ?? ids!.destination
+  const source = options.source ?? ids!.source
   const writer = new Writer(new Uint8Array(1500))
   let lengthAt = -1
-  if (level === Level.OneRtt) writeShortHeader(writer, destination, false, options.keyPhase ?? 0, packetNumber, 4)
-  else lengthAt = writeLongHeader(writer, level, QUIC_V1, destination, source, new Uint8Array(0), packetNumber, 4)
+  if (level === Level.OneRtt) writeShortHeader(writer, destination, false, options.keyPhase ?? generation & 1, packetNumber, 4)
+  else lengthAt = writeLongHeader(writer, level, QUIC_V1, destination, source, options.token ?? new Uint8Array(0), packetNumber, 4)
   writer.bytes[0] = writer.bytes[0]! | (options.firstByteBits ?? 0)
   const payloadStart = writer.position
   writer.raw(payload)
   const end = writer.position
   if (lengthAt !== -1) patchLength(writer.bytes, lengthAt, end + 16 - (payloadStart - 4))
-  const keys = keysOf(pair, from, level, options.suite ?? 0x1301)
+  const keys = keysOf(pair, from, level, options.suite ?? 0x1301, generation)
   const length = new PacketProtection().protect(
     keys.aead,
     keys.header,
@@ -80,6 +100,13 @@ export function forged(
   )
   freeKeys(keys)
   return writer.bytes.slice(0, length)
+}
+
+/** Zero bytes around frames: PADDING up to `length` bytes of payload. */
+export function padded(frames: number[], length: number): Uint8Array {
+  const payload = new Uint8Array(length)
+  payload.set(frames)
+  return payload
 }
 
 /** The connection ids in the last long-header packet of `from`, whose destination the peer still answers to. */
@@ -96,7 +123,7 @@ function idsUsedBy(pair: Pair, from: 'client' | 'server') {
   return { destination: read(from === 'client' ? 'server' : 'client'), source: read(from) }
 }
 
-function keysOf(pair: Pair, from: 'client' | 'server', level: Level, suiteId: number) {
+function keysOf(pair: Pair, from: 'client' | 'server', level: Level, suiteId: number, generation: number) {
   if (level === Level.Initial) {
     const header = new PacketHeader()
     const first = pair.log.find(({ from: by }) => by === 'client')!.bytes
@@ -109,5 +136,12 @@ function keysOf(pair: Pair, from: 'client' | 'server', level: Level, suiteId: nu
   const label = LABELS[from][level as typeof Level.Handshake | typeof Level.OneRtt]
   const line = [...pair.client.keyLog, ...pair.server.keyLog].find((entry) => entry.startsWith(`${label} `))
   if (line === undefined) throw new Error(`no ${label} yet`)
-  return deriveKeys(pair.crypto, cipherSuite(suiteId)!, Uint8Array.from(Buffer.from(line.split(' ')[2]!, 'hex')))
+  const suite = cipherSuite(suiteId)!
+  let secret: Uint8Array = Uint8Array.from(Buffer.from(line.split(' ')[2]!, 'hex'))
+  const keys = deriveKeys(pair.crypto, suite, secret)
+  if (generation === 0) return keys
+  // RFC 9001 §6.1: the header protection key stays
+  for (let update = 0; update < generation; update++) secret = nextSecret(pair.crypto, suite, secret)
+  keys.aead.free()
+  return { aead: deriveAead(pair.crypto, suite, secret), header: keys.header }
 }

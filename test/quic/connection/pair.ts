@@ -10,10 +10,13 @@ import type { RandomSource } from '../../../src/platform/platform.ts'
 import {
   type Connection,
   type ConnectionEvent,
+  describeFrames,
   Engine,
   type Incoming,
+  type Level,
   type QuicSettings,
   type Route,
+  type TraceSink,
   Transmit,
 } from '../../../src/quic/index.ts'
 
@@ -38,28 +41,69 @@ export class SeededRandom implements RandomSource {
   }
 }
 
+/** A packet as its sender sealed it, or as its receiver opened it. */
+export interface TracedPacket {
+  readonly level: Level
+  readonly packetNumber: number
+  /** As qlog has them: `frame_type` and fields. */
+  readonly frames: Record<string, unknown>[]
+  /** Bytes of the packet, tag included. */
+  readonly size: number
+}
+
+/** Keeps what a connection tells. */
+class Tap implements TraceSink {
+  readonly sent: TracedPacket[] = []
+  readonly received: TracedPacket[] = []
+  readonly dropped: string[] = []
+  packetSent(...[, level, , packetNumber, size, bytes, start, end]: Parameters<TraceSink['packetSent']>): void {
+    this.sent.push({ level, packetNumber, size, frames: describeFrames(bytes, start, end) })
+  }
+  packetReceived(...[, level, , packetNumber, size, bytes, start, end]: Parameters<TraceSink['packetReceived']>): void {
+    this.received.push({ level, packetNumber, size, frames: describeFrames(bytes, start, end) })
+  }
+  packetDropped(_now: number, _size: number, reason: string): void {
+    this.dropped.push(reason)
+  }
+  metrics(): void {}
+  event(): void {}
+}
+
+/** Names of all frames in packets, in order. */
+export function frameTypes(packets: readonly TracedPacket[]): string[] {
+  return packets.flatMap(({ frames }) => frames.map((frame) => String(frame.frame_type)))
+}
+
 export interface Datagram {
   readonly from: 'client' | 'server'
   readonly bytes: Uint8Array
+  /** What its sender put into it; empty for answers of the engine and for copies over further routes. */
+  readonly packets: readonly TracedPacket[]
   /** The sender's route; the receiver sees the same number. */
   route: Route
   readonly sentAt: number
 }
 
+interface NodeOptions {
+  server: boolean
+  settings?: Partial<QuicSettings> | undefined
+  retryThreshold?: number | undefined
+  alpns?: Uint8Array[] | undefined
+  slots?: number | undefined
+  trace?: ((role: 'client' | 'server', originalDestinationId: string) => TraceSink | undefined) | undefined
+}
+
 export class Node {
   readonly engine: Engine
-  readonly slots = new SlotPool({ count: 128 })
+  readonly slots: SlotPool
   readonly events: ConnectionEvent[] = []
   readonly keyLog: string[] = []
+  readonly tap = new Tap()
   connection: Connection | undefined = undefined
 
-  constructor(
-    crypto: NodeCrypto,
-    seed: number,
-    secret: number,
-    options: { server: boolean; settings?: Partial<QuicSettings>; retryThreshold?: number; alpns?: Uint8Array[] },
-  ) {
+  constructor(crypto: NodeCrypto, seed: number, secret: number, options: NodeOptions) {
     const random = new SeededRandom(seed)
+    this.slots = new SlotPool({ count: options.slots ?? 128 })
     this.engine = new Engine({
       crypto: seededKeyExchange(crypto, random),
       random,
@@ -72,6 +116,7 @@ export class Node {
       },
       secretKey: new Uint8Array(32).fill(secret),
       keyLog: (line) => this.keyLog.push(line),
+      trace: options.trace ?? (() => this.tap),
       ...(options.settings === undefined ? {} : { settings: options.settings }),
       ...(options.retryThreshold === undefined ? {} : { retryThreshold: options.retryThreshold }),
       ...(options.server ? { server: { alpns: () => options.alpns ?? [ALPN] } } : {}),
@@ -92,6 +137,10 @@ export interface PairOptions {
   retryThreshold?: number
   serverAlpns?: Uint8Array[]
   clientAlpns?: Uint8Array[]
+  /** Slots of each node. Default 128. */
+  slots?: number
+  /** Instead of the tap: the log's datagrams then have no packets. */
+  trace?: NodeOptions['trace']
   /** Dial this key instead of the server's. */
   peer?: Uint8Array
   routes?: Route[]
@@ -118,16 +167,21 @@ export class Pair {
     this.#delayMs = options.delayMs ?? 10
     this.wire = options.wire ?? ((datagram) => [datagram])
     this.#onIncoming = options.onIncoming
-    this.client = new Node(this.crypto, seed * 2 + 1, 1, {
-      server: false,
-      ...(options.client === undefined ? {} : { settings: options.client }),
-    })
+    const { slots, trace, retryThreshold } = options
+    this.client = new Node(this.crypto, seed * 2 + 1, 1, { server: false, settings: options.client, slots, trace })
     this.server = new Node(this.crypto, seed * 7 + 5, 2, {
       server: true,
-      ...(options.server === undefined ? {} : { settings: options.server }),
-      ...(options.retryThreshold === undefined ? {} : { retryThreshold: options.retryThreshold }),
-      ...(options.serverAlpns === undefined ? {} : { alpns: options.serverAlpns }),
+      settings: options.server,
+      retryThreshold,
+      alpns: options.serverAlpns,
+      slots,
+      trace,
     })
+    this.dial(options)
+  }
+
+  /** Another connection of the client; it takes the place of the one before. */
+  dial(options: Pick<PairOptions, 'routes' | 'peer' | 'clientAlpns'> & { token?: Uint8Array } = {}): void {
     const routes = options.routes ?? [100]
     this.client.connection = this.client.engine.connect({
       peer: options.peer ?? this.server.engine.publicKey,
@@ -135,6 +189,7 @@ export class Pair {
       route: routes[0]!,
       routes,
       now: this.now,
+      ...(options.token === undefined ? {} : { token: options.token }),
     })
   }
 
@@ -142,12 +197,15 @@ export class Pair {
   flush(): void {
     for (const from of ['client', 'server'] as const) {
       const node = this[from]
+      const traced = node.tap.sent
+      let seen = traced.length
       const take = (poll: (now: number, out: Transmit) => boolean) => {
         while (poll(this.now, this.#out)) {
           const start = node.slots.offset(this.#out.slot)
           const bytes = node.slots.bytes.slice(start, start + this.#out.length)
           node.slots.release(this.#out.slot)
-          this.#send({ from, bytes, route: this.#out.route, sentAt: this.now })
+          this.#send({ from, bytes, packets: traced.slice(seen), route: this.#out.route, sentAt: this.now })
+          seen = traced.length
         }
       }
       take((now, out) => node.engine.poll(now, out))
@@ -225,6 +283,19 @@ export class Pair {
       this.step()
     }
     this.now = Math.max(this.now, end)
+  }
+
+  /** From now on nothing arrives but what the test delivers; what was under way is lost. */
+  cut(): this {
+    this.flush()
+    this.wire = () => []
+    this.#inFlight.length = 0
+    return this
+  }
+
+  /** Datagrams of one side, from the `index`-th entry of the log on. */
+  sentBy(from: 'client' | 'server', index = 0): Datagram[] {
+    return this.log.slice(index).filter((datagram) => datagram.from === from)
   }
 
   /** Both sides confirmed. */

@@ -404,6 +404,22 @@ describe('probe timeout', () => {
     expect(bed.detection.deadline()).toBe(Number.POSITIVE_INFINITY)
   })
 
+  test('RFC 9002 §6.2.2.1: a client whose 1-RTT packets wait for a lost Finished keeps probing in Handshake packets', () => {
+    const bed = new Bed()
+    bed.detection.setPeerValidated(false)
+    bed.detection.setSpace(bed.handshake)
+    bed.detection.setSpace(bed.space)
+    bed.detection.setPeerValidated(true)
+    expect(bed.detection.deadline()).toBe(Number.POSITIVE_INFINITY)
+    bed.send(100)
+    expect(bed.detection.deadline()).toBe(1099)
+    expect(bed.detection.timeout(1099)).toBe(bed.handshake)
+    expect(bed.handshake.probes).toBe(2)
+    bed.detection.handshakeConfirmed = true
+    bed.detection.discard(bed.handshake)
+    expect(bed.detection.deadline()).toBe(1124)
+  })
+
   test('RFC 9002 §6.2.2.1: a server without allowance arms no timer, and fires at once when it gets some', () => {
     const bed = new Bed()
     bed.detection.setSpace(bed.initial)

@@ -105,6 +105,11 @@ describe('RFC 8446 §4.1.3: the ServerHello', () => {
       encodeServerHello(random, none, 0x1301, [versions, [51, p256Share()]]),
     ],
     [
+      'a good key under the name of another group',
+      Alert.ILLEGAL_PARAMETER,
+      encodeServerHello(random, none, 0x1301, [versions, [51, encodeKeyShare({ group: 0x1e, key: random })]]),
+    ],
+    [
       'a share with bytes left over',
       Alert.DECODE_ERROR,
       encodeServerHello(random, none, 0x1301, [versions, [51, concat(x25519Share, Uint8Array.of(0))]]),

@@ -10,7 +10,6 @@ import { TlsClient } from '../../../src/quic/tls/client.ts'
 import { decodeAll, encodeMessage, HandshakeType, messageBody, readVector } from '../../../src/quic/tls/codec.ts'
 import {
   ED25519,
-  type ExtensionList,
   ExtensionType,
   encodeKeyShare,
   encodeProtocols,
@@ -433,5 +432,3 @@ export function answer(
   session.receive(Level.Handshake, concat(...flight))
   return { server: session, host }
 }
-
-export type { ExtensionList }

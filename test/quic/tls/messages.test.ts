@@ -121,6 +121,11 @@ describe('RFC 7250 §3: what is not an Ed25519 key', () => {
     ['Ed448', `3043300506032b6571033a00${'11'.repeat(57)}`, Alert.UNSUPPORTED_CERTIFICATE],
     ['X25519', SPKI_09.replace('2b6570', '2b656e'), Alert.UNSUPPORTED_CERTIFICATE],
     ['P-256', `3059301306072a8648ce3d020106082a8648ce3d030107034200${'04'.repeat(65)}`, Alert.UNSUPPORTED_CERTIFICATE],
+    [
+      'P-256 and a byte more',
+      `3059301306072a8648ce3d020106082a8648ce3d030107034200${'04'.repeat(65)}00`,
+      Alert.BAD_CERTIFICATE,
+    ],
     ['RSA, cut', '302006092a864886f70d0101010500', Alert.BAD_CERTIFICATE],
     ['an indefinite length', `3080${SPKI_09.slice(4)}`, Alert.BAD_CERTIFICATE],
     ['a certificate of X.509', '30163014a003020102020101300506032b6570300030003000', Alert.BAD_CERTIFICATE],

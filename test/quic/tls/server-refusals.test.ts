@@ -297,6 +297,16 @@ describe('RFC 8446 §4.1.4: asking again', () => {
         ]),
       ),
     ],
+    [
+      'two shares, the right one first',
+      replaced(
+        KEY_SHARE,
+        encodeKeyShares([
+          { group: p256, key: point },
+          { group: x25519, key },
+        ]),
+      ),
+    ],
     ['no share', replaced(KEY_SHARE, Uint8Array.of(0, 0))],
     ['early data', added([42, none])],
     ['another random', keep, { random: new Uint8Array(32).fill(1) }],

@@ -9,9 +9,7 @@ interface Ledger {
   received: number
   sent: number
   validated: boolean
-  /** The first datagram from there had a short header: a migration, or a packet for a connection that is gone. */
-  readonly isMigration: boolean
-  /** A datagram of ours reached it, ms. */
+  /** A 1-RTT datagram of ours, which may hold a PATH_CHALLENGE, reached it, ms. */
   reachedAt: number
 }
 
@@ -40,7 +38,7 @@ export class AmplificationWatch implements Watcher {
   }
 
   delivered(local: SimSocket, source: Address, target: Address, bytes: Uint8Array, sentAt: number, now: number): void {
-    this.#reached(source, target, now)
+    if (isShort(bytes)) this.#reached(source, target, now)
     let ledgers = this.#ledgers.get(local)
     if (ledgers === undefined) {
       ledgers = new Map()
@@ -53,7 +51,6 @@ export class AmplificationWatch implements Watcher {
         received: 0,
         sent: 0,
         validated: false,
-        isMigration: (bytes[0]! & 0x80) === 0,
         reachedAt: Number.POSITIVE_INFINITY,
       }
       ledgers.set(key, ledger)
@@ -72,7 +69,7 @@ export class AmplificationWatch implements Watcher {
   }
 
   #proves(ledger: Ledger, bytes: Uint8Array, sentAt: number): boolean {
-    if (ledger.isMigration && sentAt > ledger.reachedAt) return true
+    if (isShort(bytes)) return sentAt >= ledger.reachedAt
     const header = this.#header
     for (let at = 0; at < bytes.length; at = header.end) {
       if (!parseHeader(bytes, at, bytes.length, 8, header)) return false
@@ -81,4 +78,8 @@ export class AmplificationWatch implements Watcher {
     }
     return false
   }
+}
+
+function isShort(bytes: Uint8Array): boolean {
+  return (bytes[0]! & 0x80) === 0
 }

@@ -1,0 +1,16 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+// One file after the other: each wants both cores, one for our node and one for the peer.
+// biome-ignore lint/style/noDefaultExport: vitest wants it
+export default defineConfig({
+  test: {
+    name: 'conformance',
+    root: fileURLToPath(new URL('..', import.meta.url)),
+    include: ['conformance/native.test.ts', 'test/interop/iroh.test.ts'],
+    pool: 'forks',
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+})

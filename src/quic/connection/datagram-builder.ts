@@ -1,0 +1,94 @@
+/**
+ * What every datagram on its way out has in common: the drafts of its packets, the spaces they belong to, sealing, the counters and
+ * the caller's record. What goes in, and whether it may, is decided by transmit.ts, path-datagrams.ts and close-datagram.ts.
+ */
+import { Level } from '../level.ts'
+import type { PathLink } from '../path/path-link.ts'
+import type { Route } from '../path/route.ts'
+import type { PacketSpace } from '../recovery/packet-space.ts'
+import type { Transmit } from '../slots.ts'
+import { FrameType } from '../wire/frame-types.ts'
+import { PacketDraft } from './packet-draft.ts'
+import type { Parts } from './parts.ts'
+
+export class DatagramBuilder {
+  /** One for each packet that a datagram may hold: Initial, Handshake, 1-RTT. */
+  readonly drafts: readonly [PacketDraft, PacketDraft, PacketDraft]
+  readonly #parts: Parts
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.drafts = [new PacketDraft(parts.pool), new PacketDraft(parts.pool), new PacketDraft(parts.pool)]
+  }
+
+  /** The space whose packets can be sealed and may be sent at this level; undefined when there is none. */
+  space(level: Level): PacketSpace | undefined {
+    const { handshake, path } = this.#parts
+    if (level === Level.OneRtt) return handshake.oneRtt !== undefined && handshake.isComplete ? path.space : undefined
+    if (level === Level.Initial) return handshake.initialKeys === undefined ? undefined : handshake.initialSpace
+    if (level === Level.Handshake) return handshake.handshakeSend === undefined ? undefined : handshake.handshakeSpace
+    return undefined
+  }
+
+  /** Starts a packet at `at` in the slots; with its tag it ends at `limit` or before. False when there is no room for it. */
+  begin(draft: PacketDraft, at: number, limit: number, space: PacketSpace): boolean {
+    const { handshake, path, slots } = this.#parts
+    const phase = handshake.oneRtt?.phase ?? 0
+    return draft.begin(
+      slots.bytes,
+      at,
+      limit,
+      space,
+      path.peerIds.active,
+      handshake.sourceId,
+      handshake.token,
+      phase,
+    )
+  }
+
+  /** A frame that asks for an acknowledgement and says nothing else. */
+  writePing(draft: PacketDraft): void {
+    const writer = draft.writer
+    if (writer.room < 1) return
+    // spec/quic.md §4.4: a peer that understands IMMEDIATE_ACK answers a probe at once
+    const immediate =
+      draft.level === Level.OneRtt && this.#parts.handshake.peerParameters?.minAckDelay !== undefined
+    writer.u8(immediate ? FrameType.IMMEDIATE_ACK : FrameType.PING)
+    writer.eliciting()
+  }
+
+  /** Returns the packet's size in bytes. */
+  seal(draft: PacketDraft, now: number): number {
+    const parts = this.#parts
+    const { handshake, path } = parts
+    if (draft.level === Level.OneRtt) {
+      const oneRtt = handshake.oneRtt!
+      const size = draft.seal(parts, oneRtt.sendKey, oneRtt.sendHeader, now)
+      // RFC 9001 §6.6: new keys, from the next packet on, before these have protected too much
+      if (oneRtt.sealed() && handshake.isConfirmed && oneRtt.initiate()) path.phaseStarted()
+      return size
+    }
+    const keys = draft.level === Level.Initial ? handshake.initialKeys!.send : handshake.handshakeSend!
+    return draft.seal(parts, keys.aead, keys.header, now)
+  }
+
+  /** The datagram is complete: counts it and fills `out`. `link` is the one on `route`, if there is one. */
+  handOver(
+    out: Transmit,
+    slot: number,
+    length: number,
+    link: PathLink | undefined,
+    route: Route,
+    kind: Transmit['kind'],
+  ): void {
+    const { path } = this.#parts
+    if (link !== undefined && !link.validated) link.bytesSent += length
+    path.datagramsSent++
+    path.bytesSent += length
+    out.slot = slot
+    out.length = length
+    out.route = route
+    out.path = path.id
+    out.kind = kind
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Datagrams that ask or answer questions about a route: path validation (RFC 9000 §8.2) and MTU probes (§14.4). They travel alone,
+ * outside congestion control where the RFC says so.
+ */
+import { MIN_DATAGRAM } from '../config.ts'
+import type { PathLink } from '../path/path-link.ts'
+import type { Route } from '../path/route.ts'
+import type { Transmit } from '../slots.ts'
+import { writePathChallenge, writePathResponse } from '../wire/path-frames.ts'
+import type { DatagramBuilder } from './datagram-builder.ts'
+import type { Parts } from './parts.ts'
+
+/** PATH_CHALLENGE or PATH_RESPONSE with its type, bytes. */
+const FRAME_LENGTH = 9
+/** A datagram with less than this, bytes, has no room for one of them behind the longest header. */
+const LEAST_DATAGRAM = 64
+
+/** The next datagram with PATH_RESPONSE or PATH_CHALLENGE frames. False when none is wanted, allowed, or has a slot. */
+export function pollValidation(parts: Parts, builder: DatagramBuilder, now: number, out: Transmit): boolean {
+  const { path, handshake } = parts
+  if (handshake.oneRtt === undefined || !handshake.isComplete) return false
+  const { responses, link, previous } = path
+  while (responses.length > 0) {
+    const { route, received } = responses[0]!
+    const on = path.linkOn(route)
+    // RFC 9000 §8.1: what the challenge brought is all that an address without a link has
+    const budget = on === undefined ? 3 * received : on.amplificationBudget
+    if (budget >= LEAST_DATAGRAM) return validationDatagram(parts, builder, route, on, budget, now, out)
+    responses.shift()
+  }
+  if (link.challengePending && link.amplificationBudget >= LEAST_DATAGRAM)
+    return validationDatagram(parts, builder, link.route, link, link.amplificationBudget, now, out)
+  if (previous?.challengePending === true)
+    return validationDatagram(parts, builder, previous.route, previous, previous.amplificationBudget, now, out)
+  return false
+}
+
+/** All answers for `route`, and the challenge of `link` when it is due. */
+function validationDatagram(
+  parts: Parts,
+  builder: DatagramBuilder,
+  route: Route,
+  link: PathLink | undefined,
+  budget: number,
+  now: number,
+  out: Transmit,
+): boolean {
+  const { path, slots } = parts
+  const slot = slots.acquire()
+  if (slot === -1) return false
+  const base = slots.offset(slot)
+  // RFC 9000 §8.2.1, §8.2.2: 1200 bytes, where that does not break the amplification limit
+  const size = Math.min(MIN_DATAGRAM, budget)
+  const draft = builder.drafts[0]
+  builder.begin(draft, base, base + size, path.space)
+  const { writer } = draft
+  const { responses } = path
+  let kept = 0
+  for (const response of responses) {
+    if (response.route === route && writer.room >= FRAME_LENGTH) writePathResponse(writer, response.data)
+    else responses[kept++] = response
+  }
+  responses.length = kept
+  if (link?.challengePending === true && writer.room >= FRAME_LENGTH) {
+    const data = new Uint8Array(8)
+    parts.random.fill(data)
+    writePathChallenge(writer, data)
+    link.challengeSent(data, size, now, Math.max(path.detection.ptoMs(), 1))
+  }
+  draft.padTo(base + size)
+  const length = builder.seal(draft, now)
+  // neither counted in flight nor timed: challenges have a schedule of their own, responses are not repeated (RFC 9000 §13.3)
+  writer.inFlight = false
+  path.detection.sent(path.space, draft.packetNumber, length, writer, path.link.recovery, now, false, -1)
+  builder.handOver(out, slot, length, link, route, 'probe')
+  return true
+}
+
+/** A datagram larger than any before, to find out whether it arrives (RFC 9000 §14.4). */
+export function pollMtuProbe(parts: Parts, builder: DatagramBuilder, now: number, out: Transmit): boolean {
+  const { path, handshake, slots } = parts
+  const { link } = path
+  const { mtu, recovery } = link
+  if (!handshake.isConfirmed || !link.validated) return false
+  const size = mtu.probeSize(now)
+  if (size === 0 || recovery.bytesInFlight + size > recovery.congestion.window) return false
+  const slot = slots.acquire()
+  if (slot === -1) return false
+  const base = slots.offset(slot)
+  const draft = builder.drafts[0]
+  builder.begin(draft, base, base + size, path.space)
+  builder.writePing(draft)
+  draft.padTo(base + size)
+  const length = builder.seal(draft, now)
+  mtu.probeSent(length)
+  path.detection.sent(path.space, draft.packetNumber, length, draft.writer, recovery, now, true, -1)
+  builder.handOver(out, slot, length, link, link.route, 'mtu')
+  return true
+}
