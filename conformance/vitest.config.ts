@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 // One file after the other: each wants both cores, one for our node and one for the peer.
-// biome-ignore lint/style/noDefaultExport: vitest wants it
 export default defineConfig({
   test: {
     name: 'conformance',

@@ -5,6 +5,8 @@
 import type { RandomSource } from '../platform/platform.ts'
 import { LOCAL_ID_LENGTH } from './config.ts'
 import type { Connection } from './connection/connection.ts'
+import { MIN_RESET_LENGTH } from './stateless-reset.ts'
+import { RESET_TOKEN_LENGTH } from './wire/id-frames.ts'
 
 /** Ids are issued from inside the connection's constructor, so entries lead to it by way of this. */
 export interface ConnectionRef {
@@ -82,9 +84,10 @@ export class ConnectionIdTable {
     this.#tokens.delete(keyOf(token))
   }
 
-  /** The connection that a datagram ending in `bytes[end - 16, end)` resets. */
-  findToken(bytes: Uint8Array, end: number): Connection | undefined {
-    return this.#tokens.size === 0 ? undefined : this.#tokens.get(keyOf(bytes, end - 16, 16))?.connection
+  /** The connection that the datagram `bytes[start, end)` resets. */
+  findReset(bytes: Uint8Array, start: number, end: number): Connection | undefined {
+    if (this.#tokens.size === 0 || end - start < MIN_RESET_LENGTH) return undefined
+    return this.#tokens.get(keyOf(bytes, end - RESET_TOKEN_LENGTH, RESET_TOKEN_LENGTH))?.connection
   }
 
   /** Live entries of all kinds: zero when every connection is gone. */

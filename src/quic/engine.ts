@@ -11,11 +11,12 @@ import { Connection, type ConnectionHost, type ConnectionOptions } from './conne
 import type { Resources } from './connection/parts.ts'
 import { ConnectionIdTable, type ConnectionRef, keyOf } from './connection-id-table.ts'
 import { ErrorCode } from './errors.ts'
+import { beginsHandshake } from './first-flight.ts'
 import { type FirstPacket, Incoming, type IncomingHost } from './incoming.ts'
 import type { Role } from './level.ts'
 import type { Route, RouteInfo } from './path/route.ts'
 import { freeKeys, initialKeys } from './protection/packet-keys.ts'
-import { PacketProtection, readTruncated } from './protection/packet-protection.ts'
+import { PacketProtection } from './protection/packet-protection.ts'
 import type { DatagramSlots, Transmit } from './slots.ts'
 import { StatelessReset } from './stateless-reset.ts'
 import type { TraceSink } from './trace.ts'
@@ -29,7 +30,6 @@ import {
   QUIC_V1,
   writeLongHeader,
 } from './wire/header.ts'
-import { decodePacketNumber } from './wire/packet-number.ts'
 import { writeRetry } from './wire/retry-packet.ts'
 import { writeVersionNegotiation } from './wire/version-negotiation.ts'
 
@@ -146,12 +146,12 @@ export class Engine implements IncomingHost, ConnectionHost {
       if (entry !== undefined) {
         const connection = entry.owner.connection!
         if (!connection.receive(bytes, start, length, route, entry.sequence, now) && header.kind === PacketKind.OneRtt)
-          this.#tryReset(bytes, start + length)
+          this.#tryReset(bytes, start, length)
         return connection
       }
     }
     if (header.kind === PacketKind.OneRtt) {
-      const reset = this.#tryReset(bytes, start + length)
+      const reset = this.#tryReset(bytes, start, length)
       if (reset === undefined) this.#sendReset(bytes, length, route, now)
       return reset
     }
@@ -165,8 +165,8 @@ export class Engine implements IncomingHost, ConnectionHost {
     return undefined
   }
 
-  #tryReset(bytes: Uint8Array, end: number): Connection | undefined {
-    const connection = this.#ids.findToken(bytes, end)
+  #tryReset(bytes: Uint8Array, start: number, length: number): Connection | undefined {
+    const connection = this.#ids.findReset(bytes, start, start + length)
     connection?.reset()
     return connection
   }
@@ -228,7 +228,7 @@ export class Engine implements IncomingHost, ConnectionHost {
       return
     }
     const keys = initialKeys(this.#config.crypto, destinationId, 'server')
-    if (!this.#isAuthentic(bytes, start, keys.receive)) {
+    if (!beginsHandshake(this.#protection, bytes, start, header, keys.receive)) {
       freeKeys(keys.send)
       freeKeys(keys.receive)
       return
@@ -246,17 +246,6 @@ export class Engine implements IncomingHost, ConnectionHost {
     this.#buffer(incoming, bytes, start, length, route)
     this.#pending.set(key, incoming)
     this.#announced.push(incoming)
-  }
-
-  /** Does the first packet open? Tried on a copy: junk must not become an `Incoming`. */
-  #isAuthentic(bytes: Uint8Array, start: number, keys: FirstPacket['keys']['receive']): boolean {
-    const header = this.#header
-    const packet = bytes.slice(start, header.end)
-    const numberStart = header.packetNumberStart - start
-    const numberLength = this.#protection.unmask(keys.header, packet, 0, numberStart, packet.length)
-    if (numberLength === 0) return false
-    const number = decodePacketNumber(readTruncated(packet, numberStart, numberLength), numberLength, -1)
-    return keys.aead.open(packet, 0, numberStart + numberLength, packet.length, 0, number) !== -1
   }
 
   #buffer(incoming: Incoming, bytes: Uint8Array, start: number, length: number, route: Route): void {
@@ -439,7 +428,7 @@ export class Engine implements IncomingHost, ConnectionHost {
   /** Everything goes, without a word to anybody: close connections first where the peers should hear of it. */
   close(): void {
     if (this.#closed) return
-    for (const incoming of this.#pending.values()) this.#forget(incoming)
+    for (const incoming of [...this.#pending.values()]) incoming.ignore()
     for (const connection of [...this.#connections]) connection.abandon()
     this.#closed = true
     this.#announced = []

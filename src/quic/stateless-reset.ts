@@ -4,10 +4,10 @@
  */
 import type { CryptoProvider } from '../crypto/provider.ts'
 import type { RandomSource } from '../platform/platform.ts'
+import { RESET_TOKEN_LENGTH } from './wire/id-frames.ts'
 
-export const RESET_TOKEN_LENGTH = 16
-/** RFC 9000 §10.3: smaller than this it would not look like a packet. */
-const MIN_LENGTH = 21
+/** RFC 9000 §10.3: smaller than this it would not look like a packet, so nothing smaller is one. */
+export const MIN_RESET_LENGTH = 21
 const SALT = new TextEncoder().encode('stateless reset')
 /** spec/quic.md §2.4: at most one per this many ms. */
 const INTERVAL_MS = 20
@@ -34,8 +34,8 @@ export class StatelessReset {
   /** The datagram to answer a short-header packet of `length` bytes to the unknown `id` with; undefined when it must not be answered now. */
   answer(id: Uint8Array, length: number, now: number): Uint8Array | undefined {
     // RFC 9000 §10.3.3: smaller than what caused it, so that two endpoints cannot keep each other busy
-    const size = Math.min(length - 1, MIN_LENGTH + 21)
-    if (size < MIN_LENGTH || now - this.#lastSentAt < INTERVAL_MS) return undefined
+    const size = Math.min(length - 1, MIN_RESET_LENGTH + 21)
+    if (size < MIN_RESET_LENGTH || now - this.#lastSentAt < INTERVAL_MS) return undefined
     this.#lastSentAt = now
     const packet = new Uint8Array(size)
     this.#random.fill(packet)

@@ -150,6 +150,7 @@ test('a burst is cut at 64 datagrams and goes on in the next turn of the event l
   touch(connection)
   platform.turn()
   expect(socket.sent.length).toBe(64)
+  expect(platform.nextTimer).toBe(NEVER)
   platform.turn()
   expect(socket.sent.length).toBe(128)
   platform.settle()

@@ -61,11 +61,21 @@ test('a route that a connection holds stays, and may go when the last one lets i
 
 test('forgetting a route while one of the same port is made keeps the new one', () => {
   const { table, routes } = create(1)
-  for (const host of ['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.3']) {
-    const route = routes.intern(host, 5)
-    expect(table.entry(route)?.host).toBe(host)
-    expect(routes.intern(host, 5)).toBe(route)
-  }
+  routes.intern('192.0.2.1', 5)
+  const route = routes.intern('192.0.2.2', 5)
+  table.retain(route)
+  routes.intern('192.0.2.3', 6)
+  expect(routes.intern('192.0.2.2', 5)).toBe(route)
+})
+
+test('a socket does not answer with a route that another one made the table forget', () => {
+  const { table, routes } = create(1)
+  const other = table.addSocket(new VirtualSocket('0.0.0.0', 4434))
+  const route = routes.intern('192.0.2.1', 5)
+  other.intern('192.0.2.1', 5)
+  const again = routes.intern('192.0.2.1', 5)
+  expect(again).not.toBe(route)
+  expect(table.entry(again)?.host).toBe('192.0.2.1')
 })
 
 test('routes of a socket that was taken away are dead, the held ones until they are let go', () => {

@@ -69,6 +69,29 @@ test('writes that wait are sent in the order of the calls, finish included', asy
   }
 })
 
+test('a write that comes while an earlier one waits never slips into it', async () => {
+  const { near, far } = await connectedPair({ settings: { sendBuffer: 10_000 } })
+  const send = await near.openUni()
+  const first = new Uint8Array(1_000_000).fill(1)
+  let isDone = false
+  const writes = [
+    send.write(first).then(() => {
+      isDone = true
+    }),
+  ]
+  const received = far.acceptUni().then((recv) => recv.readToEnd(10_000_000))
+  while (!isDone) {
+    writes.push(send.write(Uint8Array.of(2)))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await Promise.all(writes)
+  await send.finish()
+  const all = await received
+  expect(writes.length).toBeGreaterThan(10)
+  expect(all.length).toBe(first.length + writes.length - 1)
+  expect(all.indexOf(2)).toBe(first.length)
+})
+
 test('readToEnd with a limit refuses more and stops the stream', async () => {
   const { near, far, client } = await connectedPair()
   const send = await near.openUni()
@@ -131,13 +154,12 @@ test('for await gives the chunks, and leaving the loop stops the stream', async 
 test('the Web Streams of both halves', async () => {
   const { near, far } = await connectedPair()
   const send = await near.openUni()
-  const recv = await far.acceptUni.bind(far)
   const writer = send.writable.getWriter()
   await writer.write(bytes('web '))
   await writer.write(bytes('streams'))
   await writer.close()
-  const incoming = await recv()
-  expect(await new Response(incoming.readable).text()).toBe('web streams')
+  const recv = await far.acceptUni()
+  expect(await new Response(recv.readable).text()).toBe('web streams')
 })
 
 test('opening waits while the peer allows no more streams', async () => {

@@ -11,7 +11,7 @@ export function peerDials(peerNow: () => ReferencePeer): void {
   const dial = (endpoint: Endpoint, options: NativeDial) =>
     peerNow().dial({ id: String(endpoint.id), addrs: endpoint.boundAddresses(), ...options })
 
-  describe.each(SUITES)('TLS suite $name', ({ id, size }) => {
+  describe.each(SUITES.map(({ id, name, size }) => [name, id, size] as const))('TLS suite %s', (_, id, size) => {
     const serveAll = async (): Promise<{ endpoint: Endpoint; connections: Connection[] }> => {
       const connections: Connection[] = []
       const settings = { suites: [id] }
@@ -68,7 +68,7 @@ export function peerDials(peerNow: () => ReferencePeer): void {
   test('RFC 9000 §5: IPv6', async () => {
     const { endpoint } = await openServer({ bind: ['[::1]:0'] })
     const result = await dial(endpoint, { action: 'echo', size: 100_000 })
-    expect(result.paths?.[0]?.remote ?? '[::1]:').toMatch(/^\[::1\]:/)
+    expect(result).toMatchObject({ bytes: 100_000, verified: true })
   })
 
   test('RFC 9000 §4.6: 100 streams at once, and more than 100', async () => {
@@ -107,18 +107,19 @@ export function peerDials(peerNow: () => ReferencePeer): void {
 
   test('RFC 9001 §6.1: three key updates by us', async () => {
     const node = await LowNode.open()
-    const dialled = peerNow().dial({ id: node.id, addrs: node.addrs, action: 'echo', size: 4 * MIB })
+    const dialled = peerNow().dial({ id: node.id, addrs: node.addrs, action: 'echo', size: 4 * MIB, holdMs: 20_000 })
     await expect.poll(() => node.accepted.length).toBe(1)
-    const { quic } = node.accepted[0]!
-    let updates = 0
-    while (updates < 3 && !quic.isClosed) {
-      if (quic.updateKeys(node.platform.now())) updates++
+    const { connection, quic } = node.accepted[0]!
+    // That the last of the three is complete shows when a fourth may begin.
+    for (let update = 0; update < 4; update++) {
+      await expect.poll(() => quic.updateKeys(node.platform.now()), { timeout: 10_000, interval: 5 }).toBe(true)
       node.driver.touch(quic)
-      await new Promise((resolve) => setTimeout(resolve, 5))
     }
-    expect(await dialled).toMatchObject({ bytes: 4 * MIB, verified: true, reason: null })
-    expect(updates).toBe(3)
-    expect(quic.stats().keyUpdates).toBeGreaterThanOrEqual(3)
+    await expect.poll(() => quic.stats().streamBytesReceived, { timeout: 10_000 }).toBe(4 * MIB)
+    expect(quic.stats().keyUpdates).toBeGreaterThanOrEqual(4)
+    await expect.poll(() => quic.stats().openStreams, { timeout: 10_000 }).toBe(0)
+    connection.close()
+    expect(await dialled).toMatchObject({ bytes: 4 * MIB, verified: true })
   })
 
   test('RFC 9000 §19.4, §19.5: our codes for a reset and a stop reach it', async () => {

@@ -25,7 +25,7 @@ import { UdpRelay } from './udp-relay.ts'
 export function weDial(peerNow: () => ReferencePeer): void {
   const dial = async (alpn: string): Promise<Connection> => (await openEndpoint()).connect(addrOf(peerNow()), alpn)
 
-  describe.each(SUITES)('TLS suite $name', ({ id, size }) => {
+  describe.each(SUITES.map(({ id, name, size }) => [name, id, size] as const))('TLS suite %s', (_, id, size) => {
     const connect = async (alpn: string): Promise<Connection> => {
       const endpoint = await openEndpoint({ settings: { suites: [id] } })
       const connection = await endpoint.connect(addrOf(peerNow()), alpn)

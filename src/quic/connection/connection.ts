@@ -294,10 +294,14 @@ export class Connection {
     }
     if (lifecycle.isEnded) return
     handshake.oneRtt?.tick(now)
-    if (path.detection.deadline() <= now) path.detection.timeout(now)
+    if (path.detection.deadline() <= now) {
+      path.detection.timeout(now)
+      if (path.link.mtu.timedOut(path.detection.ptoCount, now)) path.link.recovery.setMtu(path.link.mtu.current)
+    }
     if (path.pacedUntil <= now) path.pacedUntil = NEVER
-    if (path.previous?.tick(now) === 'failed') path.previous = undefined
-    if (path.link.tick(now) === 'failed' && !revert(this.#parts)) {
+    // the link before stays the one to go back to, answered or not
+    path.previous?.tick(now)
+    if (path.link.tick(now) === 'failed' && !path.link.validated && !revert(this.#parts, now)) {
       // RFC 9000 §9.3.2: no validated path is left; discard the connection without a word
       this.#vanish({ kind: 'idle-timeout' })
     }
@@ -367,10 +371,10 @@ export class Connection {
 
   /** RFC 9001 §6.1. False when the last update is not yet complete, or the handshake not confirmed. */
   updateKeys(_now: number): boolean {
-    const { handshake } = this.#parts
+    const { handshake, path } = this.#parts
     if (!handshake.isConfirmed || handshake.oneRtt === undefined || this.isClosed) return false
     if (!handshake.oneRtt.initiate()) return false
-    this.#transmit.phaseStarted()
+    path.phaseStarted()
     // the peer follows the update when it sees a packet of the new phase
     this.#parts.control.ping()
     return true
@@ -381,14 +385,16 @@ export class Connection {
     if (!this.isClosed) this.#parts.control.ping()
   }
 
-  /** Client: moves the connection to another route (RFC 9000 §9.2). Throws before the handshake is confirmed, for servers, and when the peer forbade it. */
+  /** Client: moves the connection to another route (RFC 9000 §9.2). Throws before the handshake is confirmed, for servers, when the peer forbade it, and while it has left us no spare connection id. */
   migrate(route: Route, now: number): void {
-    const { handshake } = this.#parts
+    const { handshake, path } = this.#parts
     if (this.role !== 'client') throw new Error('only the client of a connection can migrate it')
     if (!handshake.isConfirmed) throw new Error('migration has to wait until the handshake is confirmed')
     if (handshake.peerParameters?.disableActiveMigration === true)
       throw new Error('the server does not allow migration')
-    if (this.isClosed) return
+    if (this.isClosed || path.link.route === route) return
+    // RFC 9000 §9.5: an id is not used from two addresses
+    if (!path.peerIds.hasSpare) throw new Error('the server has not yet given us a spare connection id')
     migrate(this.#parts, route, now)
   }
 

@@ -9,6 +9,8 @@ import { cryptoFrameOverhead, writeCryptoHeader } from '../wire/stream-frames.ts
 
 /** RFC 9000 §7.5 asks for 4096 at least; a post-quantum ClientHello in shuffled order fits as well. */
 const MAX_BUFFERED = 65_536
+/** Out-of-order pieces: what half of RFC 9000 §7.5's 4096 bytes would be, byte by byte with gaps. */
+const MAX_PIECES = 2048
 /** A CRYPTO frame smaller than this is not worth its header. */
 const MIN_PIECE = 16
 
@@ -82,7 +84,11 @@ export class CryptoStream implements FrameOwner {
     const end = offset + length
     if (end <= this.#receivedTo) return undefined
     if (offset > this.#receivedTo) {
-      if (end - this.#receivedTo > MAX_BUFFERED || this.#earlyBytes + length > MAX_BUFFERED)
+      if (
+        end - this.#receivedTo > MAX_BUFFERED ||
+        this.#earlyBytes + length > MAX_BUFFERED ||
+        this.#early.length >= MAX_PIECES
+      )
         throw new TransportError(
           ErrorCode.CRYPTO_BUFFER_EXCEEDED,
           FrameType.CRYPTO,

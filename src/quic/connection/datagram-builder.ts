@@ -34,16 +34,7 @@ export class DatagramBuilder {
   begin(draft: PacketDraft, at: number, limit: number, space: PacketSpace): boolean {
     const { handshake, path, slots } = this.#parts
     const phase = handshake.oneRtt?.phase ?? 0
-    return draft.begin(
-      slots.bytes,
-      at,
-      limit,
-      space,
-      path.peerIds.active,
-      handshake.sourceId,
-      handshake.token,
-      phase,
-    )
+    return draft.begin(slots.bytes, at, limit, space, path.peerIds.active, handshake.sourceId, handshake.token, phase)
   }
 
   /** A frame that asks for an acknowledgement and says nothing else. */
@@ -51,8 +42,7 @@ export class DatagramBuilder {
     const writer = draft.writer
     if (writer.room < 1) return
     // spec/quic.md §4.4: a peer that understands IMMEDIATE_ACK answers a probe at once
-    const immediate =
-      draft.level === Level.OneRtt && this.#parts.handshake.peerParameters?.minAckDelay !== undefined
+    const immediate = draft.level === Level.OneRtt && this.#parts.handshake.peerParameters?.minAckDelay !== undefined
     writer.u8(immediate ? FrameType.IMMEDIATE_ACK : FrameType.PING)
     writer.eliciting()
   }

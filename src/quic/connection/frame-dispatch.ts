@@ -110,6 +110,23 @@ export class FrameDispatch {
     }
   }
 
+  /** Does the payload hold a CONNECTION_CLOSE, behind acknowledgements only? All that a closing connection wants to know of a packet. */
+  holdsClose(bytes: Uint8Array, start: number, end: number): boolean {
+    const reader = this.#reader
+    reader.reset(bytes, start, end)
+    try {
+      while (reader.position < end) {
+        const type = reader.varint()
+        if (type === FrameType.ACK || type === FrameType.ACK_ECN) readAckFrame(reader, type, this.#ack)
+        else if (type !== FrameType.PADDING)
+          return type === FrameType.CONNECTION_CLOSE || type === FrameType.CONNECTION_CLOSE_APP
+      }
+    } catch (error) {
+      if (!(error instanceof TruncatedError || error instanceof TransportError)) throw error
+    }
+    return false
+  }
+
   /** RFC 9000 §12.4: unknown types are encoding errors, known ones in the wrong packet are violations. */
   #refuse(type: number): never {
     if (KNOWN_TYPES.has(type))
@@ -264,10 +281,11 @@ export class FrameDispatch {
   #receivePathResponse(data: Uint8Array, now: number): void {
     const { path, events } = this.#parts
     // RFC 9000 §8.2.3: what is validated is the address the challenge went to, whatever way the answer came
+    const wasValidated = path.link.validated
     if (path.link.receiveResponse(data, now)) {
       path.previous?.stopValidation()
       path.previous = undefined
-      events.push({ type: 'path-validated', path: path.id, route: path.link.route })
+      if (!wasValidated) events.push({ type: 'path-validated', path: path.id, route: path.link.route })
     } else path.previous?.receiveResponse(data, now)
   }
 

@@ -100,17 +100,18 @@ export class Lifecycle {
 
   /** The peer ended it; one CONNECTION_CLOSE in answer, then nothing (RFC 9000 §10.2.2). */
   peerClosed(reason: CloseReason, now: number, ptoMs: number): boolean {
-    if (this.#state === 'closing') {
-      // both closed at once: nothing more needs saying
-      this.#state = 'draining'
-      this.closePending = false
-      return false
-    }
     if (this.isEnded) return false
     this.#end('draining', reason, now + 3 * ptoMs)
     this.closeFrame = { application: false, code: 0, frameType: 0, reason: new Uint8Array(0) }
     this.closePending = true
     return true
+  }
+
+  /** While we were closing, so did the peer: nothing more needs saying (RFC 9000 §10.2.1). */
+  peerClosedToo(): void {
+    if (this.#state !== 'closing') return
+    this.#state = 'draining'
+    this.closePending = false
   }
 
   /** Over without a word: idle timeout, stateless reset, version negotiation, or never begun. */

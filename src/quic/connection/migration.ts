@@ -25,11 +25,25 @@ function newLink(parts: Parts, route: Route): PathLink {
     ? old.recovery
     : new LinkRecovery(old.recovery.congestion.fresh(), settings.initialRttMs, MIN_DATAGRAM)
   const mtu = new MtuDiscovery(mtuLimit(parts, route, handshake.peerParameters?.maxUdpPayloadSize ?? MIN_DATAGRAM))
-  if (recovery === old.recovery) recovery.setMtu(mtu.current)
   return new PathLink(route, recovery, mtu, false)
 }
 
-function install(parts: Parts, link: PathLink, now: number): void {
+/** Datagrams go over `link` from now on. */
+function use(parts: Parts, link: PathLink, now: number): void {
+  const { path } = parts
+  path.link = link
+  path.detection.link = link.recovery
+  // links of one host share their recovery, but each knows its own datagram size
+  link.recovery.setMtu(link.mtu.current)
+  path.pacedUntil = Number.POSITIVE_INFINITY
+  // RFC 9000 §9.5: another address, another id, where the peer gave us one
+  path.peerIds.advance()
+  parts.events.push({ type: 'path-migrated', path: path.id, route: link.route })
+  parts.trace?.event(now, 'connectivity:path_assigned', { path_id: path.id, route: link.route })
+}
+
+/** Begins to use a link whose address is not validated yet. */
+function tryOut(parts: Parts, link: PathLink, now: number): void {
   const { path } = parts
   const old = path.link
   // RFC 9000 §8.2.4: three PTOs, of the old path or of one that was never measured
@@ -40,11 +54,17 @@ function install(parts: Parts, link: PathLink, now: number): void {
     // RFC 9000 §9.3.3: also ask on the old path whether the peer is still there
     if (parts.role === 'server') old.startValidation(giveUpAt)
   }
-  path.link = link
-  path.detection.link = link.recovery
-  path.pacedUntil = Number.POSITIVE_INFINITY
-  parts.events.push({ type: 'path-migrated', path: path.id, route: link.route })
-  parts.trace?.event(now, 'connectivity:path_assigned', { path_id: path.id, route: link.route })
+  use(parts, link, now)
+}
+
+/** Back to the last validated link. */
+function goBack(parts: Parts, now: number): void {
+  const { path } = parts
+  const back = path.previous!
+  path.previous = undefined
+  path.link.stopValidation()
+  back.stopValidation()
+  use(parts, back, now)
 }
 
 /** Server: the newest non-probing packet came from elsewhere. */
@@ -52,44 +72,31 @@ export function follow(parts: Parts, route: Route, datagramLength: number, now: 
   const { path, handshake } = parts
   if (!handshake.isConfirmed) return
   if (path.previous?.route === route) {
-    // the peer went back (or an attacker's copy came first, RFC 9000 §9.3.3): the old link is still good
-    const back = path.previous
-    path.previous = undefined
-    back.stopValidation()
-    path.link.stopValidation()
-    path.link = back
-    path.detection.link = back.recovery
-    parts.events.push({ type: 'path-migrated', path: path.id, route })
+    // the peer went back, or an attacker's copy came first (RFC 9000 §9.3.3): the old address is validated
+    goBack(parts, now)
     return
   }
   const link = newLink(parts, route)
-  // a challenge that came from there and is still to be answered counts as well: its answer will
   link.bytesReceived = datagramLength
-  for (const response of path.responses) if (response.route === route) link.bytesReceived += response.received
-  install(parts, link, now)
-  // RFC 9000 §9.5: a new address gets a new id, where the peer gave us one
-  path.peerIds.advance()
+  tryOut(parts, link, now)
 }
 
 /** Client: go on over another route. */
 export function migrate(parts: Parts, route: Route, now: number): void {
-  if (parts.path.link.route === route) return
+  const { path } = parts
+  if (path.previous?.route === route) {
+    goBack(parts, now)
+    return
+  }
   const link = newLink(parts, route)
   // we know that this address is ours: the amplification limit is for servers
   link.bytesReceived = Number.MAX_SAFE_INTEGER
-  install(parts, link, now)
-  parts.path.peerIds.advance()
+  tryOut(parts, link, now)
 }
 
 /** Validation of the link in use was given up (RFC 9000 §9.3.2). Returns false when there is nothing to go back to. */
-export function revert(parts: Parts): boolean {
-  const { path } = parts
-  const previous = path.previous
-  if (previous === undefined || !previous.validated) return false
-  path.link.stopValidation()
-  path.previous = undefined
-  path.link = previous
-  path.detection.link = previous.recovery
-  parts.events.push({ type: 'path-migrated', path: path.id, route: previous.route })
+export function revert(parts: Parts, now: number): boolean {
+  if (parts.path.previous === undefined) return false
+  goBack(parts, now)
   return true
 }

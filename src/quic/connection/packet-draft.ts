@@ -87,9 +87,14 @@ export class PacketDraft {
     return this.writer.position === this.payloadStart
   }
 
-  /** Size with tag, bytes, as it stands. */
+  /** Size with tag, bytes, as it stands; what `seal` would add is in it. */
   get size(): number {
-    return this.writer.position + TAG_LENGTH - this.start
+    return Math.max(this.writer.position, this.#leastEnd) + TAG_LENGTH - this.start
+  }
+
+  /** RFC 9001 §5.4.2: the header protection sample needs four bytes of packet number and payload. */
+  get #leastEnd(): number {
+    return this.payloadStart + 4 - this.#packetNumberLength
   }
 
   /** PADDING frames up to a datagram end of `end`. Counts as in flight (RFC 9002 §2). */
@@ -103,8 +108,7 @@ export class PacketDraft {
   /** Takes the packet number, seals, masks. Returns the packet's size in bytes. */
   seal(resources: Resources, aead: AeadKey, header: HeaderKey, now: number): number {
     const writer = this.writer
-    // RFC 9001 §5.4.2: the header protection sample needs four bytes of packet number and payload
-    const short = 4 - this.#packetNumberLength - (writer.position - this.payloadStart)
+    const short = this.#leastEnd - writer.position
     if (short > 0) writer.fill(0, short)
     const end = writer.position
     const size = end + TAG_LENGTH - this.start

@@ -3,7 +3,7 @@
  * acknowledgements noted (RFC 9000 §12, §5.2, RFC 9001 §5). The one place where a TransportError is caught.
  */
 import type { AeadKey, HeaderKey } from '../../crypto/provider.ts'
-import { LOCAL_ID_LENGTH } from '../config.ts'
+import { LOCAL_ID_LENGTH, MIN_DATAGRAM } from '../config.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'
 import type { Route } from '../path/route.ts'
@@ -132,7 +132,11 @@ export class Receive {
   ): boolean {
     const { handshake, role } = this.#parts
     const header = this.#header
-    switch (header.kind) {
+    const { kind } = header
+    // RFC 9000 §17.2: the engine has looked at the first packet only; version negotiation may lack the bit (RFC 8999)
+    if ((header.firstByte & FIXED_BIT) === 0 && kind !== PacketKind.VersionNegotiation) return false
+    if ((kind === PacketKind.Initial || kind === PacketKind.Handshake) && !this.#isFromPeer(bytes)) return false
+    switch (kind) {
       case PacketKind.VersionNegotiation:
         this.#versionNegotiation(bytes)
         return false
@@ -140,6 +144,8 @@ export class Receive {
         this.#retry(bytes, start, route)
         return false
       case PacketKind.Initial: {
+        // RFC 9000 §14.1: small datagrams; §17.2.2: a server has no tokens to show
+        if (role === 'server' ? datagramLength < MIN_DATAGRAM : header.tokenLength > 0) return false
         const keys = handshake.initialKeys
         if (keys === undefined) return false
         return this.#open(
@@ -163,7 +169,6 @@ export class Receive {
         return this.#open(bytes, start, Level.Handshake, keys.header, keys.aead, route, sequence, datagramLength, now)
       }
       case PacketKind.OneRtt: {
-        if ((header.firstByte & FIXED_BIT) === 0) return false
         const oneRtt = handshake.oneRtt
         // RFC 9001 §5.7: a server takes no 1-RTT packet before the client's Finished
         if (oneRtt === undefined || (role === 'server' && !handshake.isComplete)) {
@@ -186,6 +191,13 @@ export class Receive {
         // 0-RTT, which we never accept, and other versions
         return false
     }
+  }
+
+  /** RFC 9000 §7.2: who began with one source id does not go on with another; such packets are somebody else's. */
+  #isFromPeer(bytes: Uint8Array): boolean {
+    const { peerSourceId } = this.#parts.handshake
+    const { sourceStart, sourceLength } = this.#header
+    return peerSourceId === undefined || equals(bytes, sourceStart, sourceLength, peerSourceId)
   }
 
   #keep(bytes: Uint8Array, start: number, end: number, level: Level, route: Route, sequence: number): void {
@@ -244,7 +256,8 @@ export class Receive {
       return false
     }
     if (lifecycle.isEnded) {
-      lifecycle.receivedAfterEnd()
+      if (this.#dispatch.holdsClose(bytes, payloadStart, plainEnd)) lifecycle.peerClosedToo()
+      else lifecycle.receivedAfterEnd()
       return true
     }
     // RFC 9000 §17.2, §17.3.1: reserved bits, checked only once the packet is known to be authentic
@@ -254,12 +267,13 @@ export class Receive {
     this.#authentic(bytes, level, route)
     if (space.received.isDuplicate(packetNumber)) return true
     trace?.packetReceived(now, level, path.id, packetNumber, end - start, bytes, payloadStart, plainEnd)
+    const largestBefore = space.received.largest
+    // before the frames: an ACK among them may prune what lies below
+    space.received.add(packetNumber, now)
     const dispatch = this.#dispatch
     dispatch.dispatch(bytes, payloadStart, plainEnd, level, space, sequence, route, datagramLength, now)
     // the peer closed the connection: nothing is acknowledged, and no path moves any more
     if (lifecycle.isEnded) return true
-    const largestBefore = space.received.largest
-    space.received.add(packetNumber, now)
     space.ackPolicy.received(packetNumber, dispatch.ackEliciting, largestBefore, now, space.received.hasGaps)
     if (dispatch.immediateAck) space.ackPolicy.immediate()
     lifecycle.received(now, path.detection.ptoMs())
@@ -299,8 +313,6 @@ export class Receive {
       // RFC 9000 §7.2: from now on packets go to the id that the peer chose
       handshake.peerSourceId = bytes.slice(header.sourceStart, header.sourceStart + header.sourceLength)
       path.peerIds.replaceFirst(handshake.peerSourceId)
-    } else if (!equals(bytes, header.sourceStart, header.sourceLength, handshake.peerSourceId)) {
-      throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, 0, 'the source connection id changed during the handshake')
     }
     if (role === 'client') {
       if (!handshake.receivedHandshakePacket) this.#host.answered(route)

@@ -8,6 +8,8 @@ import { MIN_DATAGRAM } from '../config.ts'
 const MIN_STEP = 20
 /** Times in a row that full-size packets were found lost, with none acknowledged in between, that mean a black hole. A guess. */
 const BLACK_HOLE_LOSSES = 4
+/** Probe timeouts in a row that mean one. */
+const BLACK_HOLE_TIMEOUTS = 3
 /** After a black hole, ms until the search begins again. */
 const COOL_DOWN_MS = 60_000
 
@@ -74,12 +76,26 @@ export class MtuDiscovery {
     this.#lastLossAt = now
     this.#losses++
     if (this.#losses < BLACK_HOLE_LOSSES) return false
+    this.#fallBack(now)
+    return true
+  }
+
+  /**
+   * `count` probe timeouts in a row brought no answer. When all that is sent has full size, nothing tells of losses but this. Returns true when
+   * it makes a black hole.
+   */
+  timedOut(count: number, now: number): boolean {
+    if (count < BLACK_HOLE_TIMEOUTS || this.current === MIN_DATAGRAM) return false
+    this.#fallBack(now)
+    return true
+  }
+
+  #fallBack(now: number): void {
     this.current = MIN_DATAGRAM
     this.#upper = this.#limit
     this.#done = false
     this.#inFlight = 0
     this.#losses = 0
     this.#resumeAt = now + COOL_DOWN_MS
-    return true
   }
 }

@@ -2,9 +2,17 @@
  * One path on one route: validation and its challenges (RFC 9000 §8.2), the amplification limit (§8.1), RTT, congestion, pacing and
  * MTU. A migration makes a new link and keeps the old until it is sure (§9.4).
  */
+import { MIN_DATAGRAM } from '../config.ts'
 import type { LinkRecovery } from '../recovery/link-recovery.ts'
 import type { MtuDiscovery } from './mtu-discovery.ts'
 import type { Route } from './route.ts'
+
+interface Challenge {
+  readonly data: Uint8Array
+  readonly sentAt: number
+  /** Its datagram had 1200 bytes. */
+  readonly full: boolean
+}
 
 /** Challenges whose answers are still good; older ones are forgotten. */
 const MAX_OUTSTANDING = 8
@@ -25,7 +33,7 @@ export class PathLink {
   /** When validation is given up, ms (RFC 9000 §8.2.4). */
   giveUpAt = Number.POSITIVE_INFINITY
   challengesSent = 0
-  #outstanding: { readonly data: Uint8Array; readonly sentAt: number }[] = []
+  #outstanding: Challenge[] = []
 
   constructor(route: Route, recovery: LinkRecovery, mtu: MtuDiscovery, validated: boolean) {
     this.route = route
@@ -47,10 +55,10 @@ export class PathLink {
     this.#outstanding = []
   }
 
-  /** A challenge with fresh data went out; repeat it after `repeatMs`, doubling, at most 2 s. */
-  challengeSent(data: Uint8Array, now: number, repeatMs: number): void {
+  /** A challenge with fresh data went out in a datagram of `size` bytes; repeat it after `repeatMs`, doubling, at most 2 s. */
+  challengeSent(data: Uint8Array, size: number, now: number, repeatMs: number): void {
     this.challengePending = false
-    this.#outstanding.push({ data, sentAt: now })
+    this.#outstanding.push({ data, sentAt: now, full: size >= MIN_DATAGRAM })
     if (this.#outstanding.length > MAX_OUTSTANDING) this.#outstanding.shift()
     this.challengeAt = now + Math.min(repeatMs * 2 ** this.challengesSent, Math.max(repeatMs, 2000))
     this.challengesSent++
@@ -60,8 +68,11 @@ export class PathLink {
   receiveResponse(data: Uint8Array, now: number): boolean {
     const match = this.#outstanding.find((challenge) => challenge.data.every((byte, index) => byte === data[index]))
     if (match === undefined) return false
+    const { giveUpAt } = this
     this.validated = true
     this.stopValidation()
+    // RFC 9000 §8.2.1: a challenge cut short by the amplification limit says nothing about 1200 bytes, so once more in full
+    if (!match.full) this.startValidation(giveUpAt)
     if (!this.recovery.rtt.hasSample) this.recovery.rtt.update(Math.max(now - match.sentAt, 0.001), 0, true, 0)
     return true
   }

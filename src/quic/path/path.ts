@@ -62,6 +62,12 @@ export class Path {
     if (this.responses.length < MAX_RESPONSES) this.responses.push({ route, data, received })
   }
 
+  /** We began a key update: what is sent from now on belongs to the new phase, of which nothing has arrived yet. */
+  phaseStarted(): void {
+    this.sendPhaseStart = this.space.nextPacketNumber
+    this.receivePhaseStart = -1
+  }
+
   /** The link that stands on `route`, if any. */
   linkOn(route: Route): PathLink | undefined {
     if (this.link.route === route) return this.link

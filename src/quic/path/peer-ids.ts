@@ -18,6 +18,8 @@ interface PeerId {
 const RETIRE_MAX_LENGTH = 20
 /** RFC 9000 §5.1.2: a peer that makes us retire faster than we can say so is misbehaving. */
 const MAX_RETIRING = 64
+/** Gaps in the sequence numbers of the ids we left: an honest peer leaves none (RFC 9000 §5.1.1). */
+const MAX_LEFT = 64
 
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false
@@ -33,6 +35,9 @@ export class PeerIds implements FrameOwner {
   #active: PeerId
   #spare: PeerId[] = []
   #retirePriorTo = 0
+  /** What we left by ourselves: all sequences below `#leftBelow`, and these. A late copy of their NEW_CONNECTION_ID must not bring them back. */
+  #left = new Set<number>()
+  #leftBelow = 0
   /** Sequences whose retirement must be (re)sent. */
   #retiring: number[] = []
   #unacked = 0
@@ -78,7 +83,8 @@ export class PeerIds implements FrameOwner {
     const known = this.#find(sequence)
     if (known !== undefined) {
       // RFC 9000 §19.15: a repeat must say the same
-      if (!sameBytes(known.id, id))
+      const sameToken = known.resetToken === undefined || sameBytes(known.resetToken, resetToken)
+      if (!sameBytes(known.id, id) || !sameToken)
         throw new TransportError(
           ErrorCode.PROTOCOL_VIOLATION,
           FrameType.NEW_CONNECTION_ID,
@@ -86,6 +92,7 @@ export class PeerIds implements FrameOwner {
         )
       return
     }
+    if (this.#left.has(sequence) || (sequence < this.#leftBelow && sequence >= this.#retirePriorTo)) return
     if (sameBytes(this.#active.id, id) || this.#spare.some((other) => sameBytes(other.id, id)))
       throw new TransportError(
         ErrorCode.PROTOCOL_VIOLATION,
@@ -95,10 +102,12 @@ export class PeerIds implements FrameOwner {
     if (sequence < this.#retirePriorTo) {
       // RFC 9000 §19.15: already asked to be retired, so say that it is
       if (!this.#retiring.includes(sequence)) this.#retire(sequence)
+      this.#checkBacklog()
       return
     }
     this.#spare.push({ sequence, id, resetToken })
     if (retirePriorTo > this.#retirePriorTo) this.#retireBelow(retirePriorTo)
+    this.#checkBacklog()
     if (this.#spare.length + 1 > this.#limit)
       throw new TransportError(
         ErrorCode.CONNECTION_ID_LIMIT_ERROR,
@@ -121,17 +130,28 @@ export class PeerIds implements FrameOwner {
       else kept.push(candidate)
     }
     this.#spare = kept
-    if (this.#active.sequence < limit) this.advance()
+    if (this.#active.sequence < limit) this.#next()
+    for (const sequence of this.#left) if (sequence < limit) this.#left.delete(sequence)
+    this.#leftBelow = Math.max(this.#leftBelow, limit)
   }
 
-  /** Moves to a spare id and retires the one in use (RFC 9000 §5.1.2, §9.5). False when there is none: the old one stays. */
+  /**
+   * Moves to a spare id and retires the one in use (RFC 9000 §5.1.2, §9.5). False when there is none, or when too many retirements are
+   * still unacknowledged: the old one stays.
+   */
   advance(): boolean {
+    return this.#unacked < MAX_RETIRING && this.#next()
+  }
+
+  #next(): boolean {
     const next = this.#spare.shift()
     if (next === undefined) return false
     const old = this.#active
     if (old.resetToken !== undefined) this.#registry.unwatchResetToken(old.resetToken)
     this.#active = next
     if (next.resetToken !== undefined) this.#registry.watchResetToken(next.resetToken)
+    if (old.sequence >= this.#retirePriorTo) this.#left.add(old.sequence)
+    while (this.#left.delete(this.#leftBelow)) this.#leftBelow++
     this.#retire(old.sequence)
     return true
   }
@@ -139,13 +159,16 @@ export class PeerIds implements FrameOwner {
   #retire(sequence: number): void {
     this.#retiring.push(sequence)
     this.#unacked++
-    if (this.#unacked > MAX_RETIRING)
+    this.#wake()
+  }
+
+  #checkBacklog(): void {
+    if (this.#unacked > MAX_RETIRING || this.#left.size > MAX_LEFT)
       throw new TransportError(
         ErrorCode.CONNECTION_ID_LIMIT_ERROR,
         FrameType.NEW_CONNECTION_ID,
         'connection ids are retired faster than that can be acknowledged',
       )
-    this.#wake()
   }
 
   write(packet: PacketWriter): boolean {

@@ -9,6 +9,8 @@ import { deriveAead, deriveKeys, nextSecret } from './packet-keys.ts'
 
 /** Packets left under the confidentiality limit when we start an update on our own. */
 const UPDATE_MARGIN = 10_000
+/** Packets left under it that are kept for CONNECTION_CLOSE. */
+const CLOSE_RESERVE = 64
 
 export class OneRttKeys {
   /** The phase bit of what we send now: 0 or 1. */
@@ -108,11 +110,14 @@ export class OneRttKeys {
       throw new TransportError(ErrorCode.AEAD_LIMIT_REACHED, 0, 'too many packets failed authentication')
   }
 
-  /** Counts a packet about to be sealed. Returns true when an update should begin; throws when sealing would break the confidentiality limit. */
-  sealing(): boolean {
+  /** RFC 9001 §6.6: the send key has protected as many packets as it may, and no update was possible: only CONNECTION_CLOSE may still go. */
+  get isSpent(): boolean {
+    return this.#sealed >= this.#suite.confidentialityLimit - CLOSE_RESERVE
+  }
+
+  /** Counts a packet that was sealed. Returns true when an update should begin. */
+  sealed(): boolean {
     this.#sealed++
-    if (this.#sealed > this.#suite.confidentialityLimit)
-      throw new TransportError(ErrorCode.AEAD_LIMIT_REACHED, 0, 'the key has protected as many packets as it may')
     return this.#sealed > this.#suite.confidentialityLimit - UPDATE_MARGIN
   }
 

@@ -79,8 +79,19 @@ export function forged(
   const source = options.source ?? ids!.source
   const writer = new Writer(new Uint8Array(1500))
   let lengthAt = -1
-  if (level === Level.OneRtt) writeShortHeader(writer, destination, false, options.keyPhase ?? generation & 1, packetNumber, 4)
-  else lengthAt = writeLongHeader(writer, level, QUIC_V1, destination, source, options.token ?? new Uint8Array(0), packetNumber, 4)
+  if (level === Level.OneRtt)
+    writeShortHeader(writer, destination, false, options.keyPhase ?? generation & 1, packetNumber, 4)
+  else
+    lengthAt = writeLongHeader(
+      writer,
+      level,
+      QUIC_V1,
+      destination,
+      source,
+      options.token ?? new Uint8Array(0),
+      packetNumber,
+      4,
+    )
   writer.bytes[0] = writer.bytes[0]! | (options.firstByteBits ?? 0)
   const payloadStart = writer.position
   writer.raw(payload)

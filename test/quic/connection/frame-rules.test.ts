@@ -52,7 +52,12 @@ const { FRAME_ENCODING_ERROR, PROTOCOL_VIOLATION, STREAM_STATE_ERROR } = ErrorCo
 describe('payloads', () => {
   breaks('RFC 9000 §12.4: a packet without frames', 'client', [], PROTOCOL_VIOLATION)
   breaks('RFC 9000 §12.4: an unknown frame type', 'client', [0x21], FRAME_ENCODING_ERROR)
-  breaks('RFC 9000 §12.4: an unknown frame type of four bytes', 'server', [0x80, 0x12, 0x34, 0x56], FRAME_ENCODING_ERROR)
+  breaks(
+    'RFC 9000 §12.4: an unknown frame type of four bytes',
+    'server',
+    [0x80, 0x12, 0x34, 0x56],
+    FRAME_ENCODING_ERROR,
+  )
   breaks('RFC 9000 §12.4: a frame type cut off', 'client', [0x01, 0x40], FRAME_ENCODING_ERROR)
   breaks('RFC 9000 §12.4: a frame cut off inside a field', 'client', [0x11, 0x00], FRAME_ENCODING_ERROR)
   breaks('RFC 9000 §19.8: a STREAM frame longer than its packet', 'client', [0x0a, 0, 9, 1], FRAME_ENCODING_ERROR)
@@ -155,15 +160,27 @@ describe('who may say what', () => {
     [0x40, 0xaf, 0, 1, 0x43, 0xe7, 1],
     PROTOCOL_VIOLATION,
   )
-  breaks('RFC 9221 §3: a DATAGRAM that was not announced', 'client', [0x31, 1, 7], PROTOCOL_VIOLATION, {}, {
-    server: { maxDatagramFrameSize: 0 },
-  })
+  breaks(
+    'RFC 9221 §3: a DATAGRAM that was not announced',
+    'client',
+    [0x31, 1, 7],
+    PROTOCOL_VIOLATION,
+    {},
+    {
+      server: { maxDatagramFrameSize: 0 },
+    },
+  )
 })
 
 describe('acknowledgements and CRYPTO', () => {
   breaks('RFC 9000 §13.1: an ACK of a packet never sent', 'client', [0x02, 0x53, 0x88, 0, 0, 0], PROTOCOL_VIOLATION)
   breaks('RFC 9000 §19.3.1: an ACK range below packet 0', 'client', [0x02, 0, 0, 0, 5], FRAME_ENCODING_ERROR)
-  breaks('RFC 9000 §19.3: an ACK with more ranges than bytes', 'client', [0x02, 0, 0, 0x7f, 0xff, 0], FRAME_ENCODING_ERROR)
+  breaks(
+    'RFC 9000 §19.3: an ACK with more ranges than bytes',
+    'client',
+    [0x02, 0, 0, 0x7f, 0xff, 0],
+    FRAME_ENCODING_ERROR,
+  )
   breaks(
     'RFC 9000 §7.5: CRYPTO data far beyond what is in order',
     'client',
@@ -178,7 +195,12 @@ describe('streams', () => {
   breaks('RFC 9000 §19.4: RESET_STREAM on a stream that only we send on', 'client', [0x04, 3, 0, 0], STREAM_STATE_ERROR)
   breaks('RFC 9000 §19.5: STOP_SENDING on a stream that only we read', 'client', [0x05, 2, 0], STREAM_STATE_ERROR)
   breaks('RFC 9000 §19.10: MAX_STREAM_DATA on a stream that only we read', 'client', [0x11, 2, 9], STREAM_STATE_ERROR)
-  breaks('RFC 9000 §19.13: STREAM_DATA_BLOCKED on a stream that only we send on', 'client', [0x15, 3, 9], STREAM_STATE_ERROR)
+  breaks(
+    'RFC 9000 §19.13: STREAM_DATA_BLOCKED on a stream that only we send on',
+    'client',
+    [0x15, 3, 9],
+    STREAM_STATE_ERROR,
+  )
   breaks('RFC 9000 §4.6: a stream beyond the limit', 'client', [0x08, 0x41, 0x90, 1], ErrorCode.STREAM_LIMIT_ERROR)
   breaks(
     'RFC 9000 §4.1: data beyond the window of a stream',
@@ -192,12 +214,7 @@ describe('streams', () => {
     [0x0b, 0, 1, 0xaa, 0x0e, 0, 5, 1, 0xbb],
     ErrorCode.FINAL_SIZE_ERROR,
   )
-  breaks(
-    'RFC 9000 §19.11: MAX_STREAMS above 2^60',
-    'client',
-    [0x12, 0xd0, 0, 0, 0, 0, 0, 0, 1],
-    FRAME_ENCODING_ERROR,
-  )
+  breaks('RFC 9000 §19.11: MAX_STREAMS above 2^60', 'client', [0x12, 0xd0, 0, 0, 0, 0, 0, 0, 1], FRAME_ENCODING_ERROR)
   breaks(
     'RFC 9000 §19.14: STREAMS_BLOCKED above 2^60',
     'client',

@@ -3,7 +3,7 @@
  * What is to happen stands in the plan; what happened, in the `ConnectionRun` that both ends share.
  */
 import type { ConnectionHandler } from '../../../src/driver/index.ts'
-import { type CloseReason, type Connection, type ConnectionEvent, StreamError } from '../../../src/quic/index.ts'
+import { type CloseReason, type Connection, type ConnectionEvent, type ConnectionStats, StreamError } from '../../../src/quic/index.ts'
 import type { SimNode } from './node.ts'
 import { matchesPattern, patternAt } from './payload.ts'
 import type { ConnectionRun } from './run.ts'
@@ -54,6 +54,10 @@ export class SimPeer implements ConnectionHandler {
   closeReason: CloseReason | undefined = undefined
   closedAt = 0
   isDrained = false
+  /** Taken when it closed, before the keys go. */
+  stats: ConnectionStats | undefined = undefined
+  /** Events by type. */
+  readonly heard = new Map<ConnectionEvent['type'], number>()
   readonly #identify: (peer: SimPeer) => ConnectionRun | undefined
   readonly #writings = new Map<number, Writing>()
   readonly #readings = new Map<number, Reading>()
@@ -105,6 +109,7 @@ export class SimPeer implements ConnectionHandler {
   }
 
   #handle(event: ConnectionEvent): void {
+    this.heard.set(event.type, (this.heard.get(event.type) ?? 0) + 1)
     if (this.isDrained || (this.isClosed && event.type !== 'drained')) this.#fail(`${event.type} after the end`)
     switch (event.type) {
       case 'connected':
@@ -120,6 +125,7 @@ export class SimPeer implements ConnectionHandler {
       case 'closed':
         this.closeReason = event.reason
         this.closedAt = this.node.platform.now()
+        this.stats = this.connection.stats()
         this.run?.closed(this)
         return
       case 'drained':

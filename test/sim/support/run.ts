@@ -81,13 +81,20 @@ export class ConnectionRun {
         this.#deedDone()
       })
     }
-    if (peer.side === 'client')
-      for (const at of plan.migrations)
-        peer.later(at, () => {
-          peer.connection.migrate(this.#host.otherRoute(this), this.clock.now)
-          this.#deedDone()
-        })
+    if (peer.side === 'client') for (const at of plan.migrations) peer.later(at, () => this.#migrate(peer))
     if (this.client?.isConfirmed === true && this.server?.isConfirmed === true) this.#settle()
+  }
+
+  /** Again and again until the server has given us an id for the new address. */
+  #migrate(client: SimPeer): void {
+    try {
+      client.connection.migrate(this.#host.otherRoute(this), this.clock.now)
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.includes('spare connection id')) throw error
+      client.later(30, () => this.#migrate(client))
+      return
+    }
+    this.#deedDone()
   }
 
   #settle(): void {

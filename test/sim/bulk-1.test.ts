@@ -1,0 +1,3 @@
+import { runSeeds } from './support/suite.ts'
+
+runSeeds('bulk', { index: 0, of: 2 })

@@ -1,0 +1,3 @@
+import { runSeeds } from './support/suite.ts'
+
+runSeeds('bulk', { index: 1, of: 2 })

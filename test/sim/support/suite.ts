@@ -1,0 +1,76 @@
+/**
+ * Which seeds a test file runs, and what a failing one leaves: the command that repeats it, and its qlog. `TOM_SIM_SEED=123` (or `bulk:7`)
+ * runs one seed; `TOM_SIM_SEEDS=1..5000` (or a count) and `TOM_SIM_BULK_SEEDS` run others than usual.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { QlogTrace } from '../../../src/quic/index.ts'
+import { type Scenario, type Size, scenarioOf } from './scenario.ts'
+import { type Outcome, Simulation } from './simulation.ts'
+
+const USUAL = { small: 500, bulk: 20 } as const
+/** Below the folder the tests run in; git ignores what ends in .sqlog. */
+const QLOG_FOLDER = 'qlog'
+/** One file runs every so many-th seed. */
+export interface Shard {
+  readonly index: number
+  readonly of: number
+}
+
+function seedsOf(size: Size, shard: Shard): number[] {
+  const one = process.env['TOM_SIM_SEED']
+  if (one !== undefined) {
+    const [kind, number] = one.includes(':') ? one.split(':') : ['small', one]
+    return kind === size && shard.index === 0 ? [Number(number)] : []
+  }
+  const asked = process.env[size === 'small' ? 'TOM_SIM_SEEDS' : 'TOM_SIM_BULK_SEEDS'] ?? `${USUAL[size]}`
+  const [from, to] = asked.includes('..') ? asked.split('..').map(Number) : [1, Number(asked)]
+  const seeds: number[] = []
+  for (let seed = from!; seed <= to!; seed++) if (seed % shard.of === shard.index) seeds.push(seed)
+  return seeds
+}
+
+/** Runs the scenario and fails with all that was wrong. `replay`: the command that repeats it. */
+export function expectGoodEnd(scenario: Scenario, replay?: string): Outcome {
+  const outcome = new Simulation(scenario).run()
+  if (outcome.violations.length > 0) {
+    const files = writeQlog(scenario)
+    const text = [
+      `${scenario.name}: ${outcome.violations.length} things are wrong`,
+      ...outcome.violations,
+      ...(replay === undefined ? [] : [`again: ${replay}`]),
+      `qlog: ${files.join(' ')}`,
+    ]
+    expect.fail(text.join('\n'))
+  }
+  return outcome
+}
+
+/** The same once more, with traces. */
+function writeQlog(scenario: Scenario): string[] {
+  const records = new Map<string, string[]>()
+  new Simulation(scenario, {
+    trace: (site, role, originalDestinationId) => {
+      const name = `${scenario.name.replaceAll(/[^a-z0-9]+/gi, '-')}-${site}-${role}-${originalDestinationId.slice(0, 8)}`
+      const lines: string[] = []
+      records.set(name, lines)
+      return new QlogTrace({ role, originalDestinationId, write: (record) => lines.push(record), title: scenario.name })
+    },
+  }).run()
+  mkdirSync(QLOG_FOLDER, { recursive: true })
+  return [...records].map(([name, lines]) => {
+    const file = `${QLOG_FOLDER}/${name}.sqlog`
+    writeFileSync(file, lines.join(''))
+    return file
+  })
+}
+
+export function runSeeds(size: Size, shard: Shard): void {
+  const seeds = seedsOf(size, shard)
+  if (seeds.length === 0) test.skip(`no ${size} seeds here`, () => {})
+  for (const seed of seeds)
+    test(`seed ${size}:${seed} ends well`, () => {
+      const name = size === 'small' ? `${seed}` : `${size}:${seed}`
+      expectGoodEnd(scenarioOf(size, seed), `TOM_SIM_SEED=${name} npx vitest run --project sim`)
+    })
+}
