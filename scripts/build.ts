@@ -2,7 +2,7 @@
  * Builds the package: `dist/` as JavaScript and declarations, file by file, and the `tom` command as one file that runs with Node alone.
  * The tests call the two halves with folders of their own.
  */
-import { chmodSync, rmSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,6 +18,10 @@ export function buildLibrary(outDir: string): void {
   run(process.execPath, [tsc, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', outDir], { cwd: ROOT })
 }
 
+function version(): string {
+  return (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version
+}
+
 /** The command line with everything it needs, commander too, in one executable file. */
 export async function buildCli(outfile: string): Promise<void> {
   await build({
@@ -28,6 +32,7 @@ export async function buildCli(outfile: string): Promise<void> {
     target: 'node20.19',
     format: 'esm',
     minifySyntax: true,
+    define: { TOM_VERSION: JSON.stringify(version()) },
     legalComments: 'inline',
     logLevel: 'error',
     // commander is CommonJS and asks for Node's modules with require, which an ES module has to make for itself.

@@ -6,6 +6,7 @@ import { PathMonitor } from './path-monitor.ts'
 import { PingLog } from './ping-log.ts'
 import { pocTimestamp } from './poc-events.ts'
 import { messageOf, type Run, sleep } from './run.ts'
+import { tracesFromEnvironment } from './traces.ts'
 
 export interface ConnectCommandOptions {
   readonly target: EndpointAddr
@@ -45,6 +46,7 @@ export async function connect(options: ConnectCommandOptions, run: Run): Promise
     ...(options.bind === undefined ? {} : { bind: options.bind }),
     ...(options.secretKey === undefined ? {} : { secretKey: options.secretKey }),
     onError: (error) => run.output.stderr(`tom: ${String(error)}`),
+    ...tracesFromEnvironment(process.env),
   })
   try {
     return await new PingRun(endpoint, options, run).run()

@@ -5,6 +5,7 @@ import type { SecretKey } from '../identity/index.ts'
 import { PathMonitor } from './path-monitor.ts'
 import { pocTimestamp } from './poc-events.ts'
 import type { Run } from './run.ts'
+import { tracesFromEnvironment } from './traces.ts'
 
 export interface ListenOptions {
   readonly name: string
@@ -20,6 +21,7 @@ export async function listen({ name, alpn, ...options }: ListenOptions, run: Run
     ...options,
     alpns: [alpn],
     onError: (error) => run.output.stderr(`tom: ${String(error)}`),
+    ...tracesFromEnvironment(process.env),
   })
   let connections = 0
   let streams = 0

@@ -130,10 +130,18 @@ function withCommonFlags(command: Command): Command {
     .option('--verbose', 'errors with their stack')
 }
 
+/** Put in by the build; a run from the sources has none. */
+declare const TOM_VERSION: string | undefined
+
 function createProgram(): Command {
   const program = new Command('tom')
     .description('Peer-to-peer QUIC: dial a public key. Unaudited cryptographic protocol code.')
+    .version(typeof TOM_VERSION === 'string' ? TOM_VERSION : 'from source')
     .exitOverride()
+    .addHelpText(
+      'after',
+      '\nEnvironment: SSLKEYLOGFILE=<file> writes TLS secrets for Wireshark, QLOGDIR=<folder> one qlog file per connection.',
+    )
   program
     .command('id')
     .description('print an endpoint id: of a fresh key, or of the one in a file')

@@ -27,7 +27,7 @@ export class PathMonitor {
 
   #look(): void {
     const paths = this.#connection.paths()
-    const path = paths.find(({ isSelected }) => isSelected)
+    const path = paths.find(({ selected }) => selected)
     const selected: Via = path === undefined ? 'NONE' : path.kind === 'relay' ? 'RELAY' : 'DIRECT'
     if (selected === this.selected) return
     this.selected = selected
@@ -43,7 +43,7 @@ export class PathMonitor {
 }
 
 /** The Rust debug text of the old program. */
-function formatPath({ kind, remote, isSelected }: PathInfo): string {
+function formatPath({ kind, remote, selected }: PathInfo): string {
   const address = kind === 'relay' ? `relay:Relay(RelayUrl("${remote}"))` : `ip:Ip(${remote})`
-  return isSelected ? `${address}*` : address
+  return selected ? `${address}*` : address
 }

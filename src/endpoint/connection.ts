@@ -183,7 +183,7 @@ export class Connection {
       remote: this.#remote(stats.route),
       rttMs: stats.rttMs,
       mtu: stats.mtu,
-      isSelected: true,
+      selected: true,
       stats,
     }))
   }
@@ -316,6 +316,8 @@ export class Connection {
       case 'closed':
         this.#onClosed(event.reason)
         break
+      // nothing will be sent any more, so that the endpoint may close its sockets
+      case 'close-answered':
       case 'drained':
         this.#setup.onDrained(this)
         break

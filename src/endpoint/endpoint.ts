@@ -242,7 +242,7 @@ export class Endpoint {
     }
   }
 
-  /** Those who dial us, to decide about each; ends when the endpoint is closed. Undecided ones are refused after 30 s. Not with a router. */
+  /** Those who dial us, to decide about each; ends when the endpoint is closed. Undecided ones are dropped after 30 s. Not with a router. */
   async *incoming({ signal }: WaitOptions = {}): AsyncGenerator<Incoming, void, undefined> {
     for (;;) {
       signal?.throwIfAborted()

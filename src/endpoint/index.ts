@@ -1,6 +1,7 @@
 /**
  * The door of the endpoint room, portable: `Endpoint.bind` needs a runtime here. `node.ts` and `browser.ts` are the same with the runtime filled in.
  */
+export { DatagramError } from '../quic/index.ts'
 export type { Alpn } from './alpn.ts'
 export type { BiStream, Connection } from './connection.ts'
 export {

@@ -14,7 +14,7 @@ export interface PathInfo {
   /** Datagram size in use, bytes. */
   readonly mtu: number
   /** New data goes here. */
-  readonly isSelected: boolean
+  readonly selected: boolean
   readonly stats: PathStats
 }
 

@@ -26,8 +26,10 @@ export type ConnectionEvent =
   | { readonly type: 'path-migrated'; readonly path: number; readonly route: Route }
   /** A token to present in a later `connect` to the same server (NEW_TOKEN). */
   | { readonly type: 'token'; readonly token: Uint8Array }
-  /** Once; nothing but `drained` follows. */
+  /** Once; nothing but `close-answered` and `drained` follows. */
   | { readonly type: 'closed'; readonly reason: CloseReason }
+  /** We closed, and the peer has said that it knows: whoever closes the socket need not wait for `drained` (RFC 9000 §10.2). */
+  | { readonly type: 'close-answered' }
   /** The last: the engine has forgotten the connection. */
   | { readonly type: 'drained' }
 

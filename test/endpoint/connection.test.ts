@@ -9,7 +9,7 @@ test('both sides know each other, the protocol, and the path', async () => {
   expect(near.alpn).toEqual(bytes(ALPN))
   expect(far.alpnText).toBe(ALPN)
   expect(near.paths()).toMatchObject([
-    { id: 0, kind: 'direct', remote: server.boundAddresses()[0], isSelected: true, mtu: expect.any(Number) },
+    { id: 0, kind: 'direct', remote: server.boundAddresses()[0], selected: true, mtu: expect.any(Number) },
   ])
   expect(near.rtt()).toBeGreaterThan(0)
   const stream = await near.openBi()

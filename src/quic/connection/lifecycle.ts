@@ -107,11 +107,12 @@ export class Lifecycle {
     return true
   }
 
-  /** While we were closing, so did the peer: nothing more needs saying (RFC 9000 §10.2.1). */
-  peerClosedToo(): void {
-    if (this.#state !== 'closing') return
+  /** While we were closing, so did the peer: nothing more needs saying (RFC 9000 §10.2.1). True the first time. */
+  peerClosedToo(): boolean {
+    if (this.#state !== 'closing') return false
     this.#state = 'draining'
     this.closePending = false
+    return true
   }
 
   /** Over without a word: idle timeout, stateless reset, version negotiation, or never begun. */

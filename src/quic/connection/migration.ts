@@ -6,6 +6,7 @@ import { MIN_DATAGRAM } from '../config.ts'
 import { MtuDiscovery } from '../path/mtu-discovery.ts'
 import { PathLink } from '../path/path-link.ts'
 import type { Route } from '../path/route.ts'
+import { createCongestion } from '../recovery/congestion.ts'
 import { LinkRecovery } from '../recovery/link-recovery.ts'
 import type { Parts } from './parts.ts'
 
@@ -23,7 +24,7 @@ function newLink(parts: Parts, route: Route): PathLink {
   // RFC 9000 §9.4: only the port changed, so it is the same way through the network
   const recovery = routes.sameHost(old.route, route)
     ? old.recovery
-    : new LinkRecovery(old.recovery.congestion.fresh(), settings.initialRttMs, MIN_DATAGRAM)
+    : new LinkRecovery(createCongestion(settings.congestion, MIN_DATAGRAM), settings.initialRttMs, MIN_DATAGRAM)
   const mtu = new MtuDiscovery(mtuLimit(parts, route, handshake.peerParameters?.maxUdpPayloadSize ?? MIN_DATAGRAM))
   return new PathLink(route, recovery, mtu, false)
 }

@@ -6,6 +6,7 @@ import { MIN_DATAGRAM } from '../config.ts'
 import type { PathLink } from '../path/path-link.ts'
 import type { Route } from '../path/route.ts'
 import type { Transmit } from '../slots.ts'
+import { FrameType } from '../wire/frame-types.ts'
 import { writePathChallenge, writePathResponse } from '../wire/path-frames.ts'
 import type { DatagramBuilder } from './datagram-builder.ts'
 import type { Parts } from './parts.ts'
@@ -61,6 +62,8 @@ function validationDatagram(
     else responses[kept++] = response
   }
   responses.length = kept
+  // a client has moved when it asks, so the server is to follow with this very packet: no probing packet (RFC 9000 §9.2)
+  if (parts.role === 'client' && link === path.link && link.challengePending) writer.u8(FrameType.PING)
   if (link?.challengePending === true && writer.room >= FRAME_LENGTH) {
     const data = new Uint8Array(8)
     parts.random.fill(data)

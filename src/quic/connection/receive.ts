@@ -256,8 +256,8 @@ export class Receive {
       return false
     }
     if (lifecycle.isEnded) {
-      if (this.#dispatch.holdsClose(bytes, payloadStart, plainEnd)) lifecycle.peerClosedToo()
-      else lifecycle.receivedAfterEnd()
+      if (!this.#dispatch.holdsClose(bytes, payloadStart, plainEnd)) lifecycle.receivedAfterEnd()
+      else if (lifecycle.peerClosedToo()) parts.events.push({ type: 'close-answered' })
       return true
     }
     // RFC 9000 §17.2, §17.3.1: reserved bits, checked only once the packet is known to be authentic

@@ -3,7 +3,7 @@ import type { BiStream, Connection, RecvStream, SendStream } from '@number0/iroh
 import { Fnv, PATTERN_BLOCK } from '../pattern.ts'
 import { messageOf } from './close-text.ts'
 
-const PIECE = 65_536
+const PIECE = 262144
 /** The binding takes and gives arrays of numbers. */
 const BLOCK: readonly number[] = [...PATTERN_BLOCK]
 

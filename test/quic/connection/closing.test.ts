@@ -36,14 +36,19 @@ describe('idle timeout', () => {
     pair.run(60_000)
     expect(pair.client.connection!.isClosed).toBe(false)
     expect(pair.server.connection!.isClosed).toBe(false)
-    const pings = frameTypes(pair.client.tap.sent).filter((type) => type === 'ping').length
-    expect(pings).toBeGreaterThan(8)
-    expect(pings).toBeLessThan(14)
+    // one side's PING and its ACK spare the other side its own
+    const pings = frameTypes([...pair.client.tap.sent, ...pair.server.tap.sent]).filter(
+      (type) => type === 'ping',
+    ).length
+    expect(pings).toBeGreaterThanOrEqual(10)
+    expect(pings).toBeLessThanOrEqual(24)
   })
 
   test('RFC 9000 §10.1: what we send puts the timeout off once, not again and again', () => {
     const quiet = { keepAliveMs: 0, maxIdleTimeoutMs: 4_000 }
-    const pair = new Pair({ client: quiet, server: quiet }).connect().cut()
+    const pair = new Pair({ client: quiet, server: quiet }).connect()
+    pair.run(300)
+    pair.cut()
     const since = pair.now
     pair.run(3_000)
     pair.client.connection!.ping()

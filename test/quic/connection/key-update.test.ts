@@ -11,6 +11,8 @@ describe('key updates', () => {
     const pair = new Pair().connect()
     for (let round = 1; round <= 6; round++) {
       const side = round % 2 === 0 ? pair.server : pair.client
+      // RFC 9001 §6.1: each side needs an acknowledgement in the phase it is in
+      for (const node of [pair.client, pair.server]) node.connection!.ping()
       pair.run(1_000)
       expect(side.connection!.updateKeys(pair.now)).toBe(true)
       expect(pair.transfer(pattern(20_000))).toEqual(pattern(20_000))
