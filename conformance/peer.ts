@@ -404,19 +404,6 @@ export function startListener(options: NativeOptions): Promise<NativePeer> {
   return NativePeer.start(options)
 }
 
-/** A process of its own for one connection and one action. Rejects with NativeError. */
-export async function dial(options: NativeOptions & NativeDial): Promise<NativeResult> {
-  const args = ['dial', ...endpointArgs(options), ...dialArgs(options)]
-  const { child, lines } = await launch(options, args)
-  const line = await new Promise<Line>((resolve, reject) => {
-    lines.deliver(resolve)
-    child.once('close', () => reject(new NativeError('process', 'the program ended without a result')))
-  })
-  if (child.exitCode === null) await new Promise((resolve) => child.once('close', resolve))
-  if (line.event === 'error') throw errorOf(line)
-  return line as unknown as NativeResult
-}
-
 /** Keeps what comes while nobody listens: two lines may arrive in one piece. */
 class Lines {
   #early: Line[]
@@ -512,7 +499,7 @@ function endpointArgs(options: NativeOptions): string[] {
   return args
 }
 
-/** The same names as flags and as fields of a command. */
+/** Names as in the command, which are those of the flags. */
 function dialJson(dial: NativeDial): Line {
   return {
     ticket: dial.ticket,
@@ -530,14 +517,4 @@ function dialJson(dial: NativeDial): Line {
     'hold-ms': dial.holdMs,
     'timeout-ms': dial.timeoutMs,
   }
-}
-
-function dialArgs(dial: NativeDial): string[] {
-  const args: string[] = []
-  for (const [flag, value] of Object.entries(dialJson(dial))) {
-    if (flag === 'addrs') for (const addr of dial.addrs ?? []) args.push('--addr', addr)
-    else if (value === true) args.push(`--${flag}`)
-    else if (value !== undefined && value !== false) args.push(`--${flag}`, String(value))
-  }
-  return args
 }

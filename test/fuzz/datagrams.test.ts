@@ -6,8 +6,8 @@ import { mutate } from './support/mutate.ts'
 import { GENUINE_ROUTE, Pair } from './support/pair.ts'
 
 /** In all: over 100,000 datagrams. */
-const DATAGRAMS_PER_ROUND = 640
-const ROUNDS_PER_STAGE = 18 * FACTOR
+const DATAGRAMS_PER_ROUND = 1280
+const ROUNDS_PER_STAGE = 9 * FACTOR
 
 /** Brings a pair to a point in its life. `survives`: the connection must work afterwards, whatever strangers sent. */
 const STAGES: readonly { name: string; survives: boolean; reach: (pair: Pair) => void }[] = [

@@ -3,8 +3,9 @@ import type { BiStream, Connection, RecvStream, SendStream } from '@number0/iroh
 import { Fnv, PATTERN_BLOCK } from '../pattern.ts'
 import { messageOf } from './close-text.ts'
 
-const PIECE = 262144
-/** The binding takes and gives arrays of numbers. */
+/** Most bytes of one read: fewer calls count more than the memory. */
+const READ_SIZE = 262_144
+/** What one write takes. The binding takes and gives arrays of numbers. */
 const BLOCK: readonly number[] = [...PATTERN_BLOCK]
 
 export const ALPNS = ['echo', 'sink', 'drain', 'source', 'push', 'close', 'reset'].map((name) => `tom/${name}/1`)
@@ -18,13 +19,13 @@ async function idOf(recv: RecvStream): Promise<number> {
 export type Emit = (line: Record<string, unknown>) => void
 
 export async function writePattern(send: SendStream, length: number): Promise<void> {
-  for (let left = length; left > 0; left -= PIECE)
-    await send.writeAll(left >= PIECE ? (BLOCK as number[]) : BLOCK.slice(0, left))
+  for (let left = length; left > 0; left -= BLOCK.length)
+    await send.writeAll(left >= BLOCK.length ? (BLOCK as number[]) : BLOCK.slice(0, left))
 }
 
 export async function* pieces(recv: RecvStream): AsyncGenerator<number[]> {
   for (;;) {
-    const piece = await recv.read(PIECE)
+    const piece = await recv.read(READ_SIZE)
     if (piece.length === 0) return
     yield piece
   }

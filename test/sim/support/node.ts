@@ -20,6 +20,8 @@ export interface SimNodeOptions {
   readonly timerGrainMs: number
   readonly pace?: SocketPace | undefined
   readonly slots: number
+  /** Key exchange pairs by the provider's own generator: faster, but no two runs are alike. */
+  readonly freshKeys?: boolean
   readonly alpns: () => readonly Uint8Array[]
   readonly onIncoming: (node: SimNode, incoming: Incoming) => void
   readonly trace?: ((site: string, role: Role, originalDestinationId: string) => TraceSink | undefined) | undefined
@@ -42,7 +44,7 @@ export class SimNode {
     this.site = site
     this.crypto = createNodeCrypto()
     this.platform = new SimPlatform({ clock, network, random, site, timerGrainMs: options.timerGrainMs, pace: options.pace })
-    const crypto = seededKeyExchange(this.crypto, random)
+    const crypto = options.freshKeys === true ? this.crypto : seededKeyExchange(this.crypto, random)
     this.driver = new Driver({
       platform: this.platform,
       slots: { count: options.slots, size: 2048 },

@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest'
+import { ErrorCode } from '../../src/quic/index.ts'
+import { SimRandom } from '../sim/support/random.ts'
+import { FACTOR, memoryInUse, SEED } from './support/budget.ts'
+import { forging, frames, scribble } from './support/forge.ts'
+import { type End, Pair } from './support/pair.ts'
+
+const ROUNDS = 200 * FACTOR
+
+/** The application of an honest end: reads everything, answers every stream, asks for some itself. */
+function use(end: End, random: SimRandom): void {
+  const bytes = new Uint8Array(3000)
+  for (const connection of end.connections) {
+    if (connection.isClosed || !connection.isHandshakeComplete) continue
+    const { streams, datagrams } = connection
+    for (const bidirectional of [true, false]) {
+      if (random.chance(0.3)) {
+        const id = streams.open(bidirectional)
+        if (id !== -1) {
+          streams.write(id, bytes, 0, random.int(1, bytes.length))
+          if (random.chance(0.5)) streams.finish(id)
+        }
+      }
+      for (let id = streams.accept(bidirectional); id !== -1; id = streams.accept(bidirectional)) {
+        for (let reads = 0; reads < 10; reads++) {
+          const result = streams.read(id, 10_000)
+          if (result === 'fin' && bidirectional) trySend(() => streams.finish(id))
+          if (typeof result === 'string' || result.kind === 'reset') break
+        }
+        if (random.chance(0.2)) trySend(() => streams.stopSending(id, 3))
+      }
+    }
+    if (connection.maxDatagramSize > 100) datagrams.send(bytes.subarray(0, 100))
+    while (datagrams.read() !== undefined);
+    if (random.chance(0.1)) connection.updateKeys(0)
+  }
+}
+
+/** A stream may be over, reset or stopped by now: the documented StreamError. */
+function trySend(action: () => void): void {
+  try {
+    action()
+  } catch (error) {
+    expect((error as Error).name).toBe('StreamError')
+  }
+}
+
+test.each(['client', 'server'] as const)('a %s with the right keys and the wrong frames', (evil) => {
+  const honest = evil === 'client' ? 'server' : 'client'
+  const codes = new Set<number>()
+  let survived = 0
+  const before = memoryInUse()
+  for (let round = 0; round < ROUNDS; round++) {
+    const label = `${SEED}/${evil}/${round}`
+    const random = new SimRandom(label)
+    const share = random.pick([0.02, 0.1, 0.5, 1])
+    const begins = random.pick([0, 0, 2, 8, 20])
+    const method = random.pick([frames, scribble])
+    let sealed = 0
+    const pair = new Pair(random.fork('pair'), {
+      wrap: {
+        [evil]: (crypto: Parameters<typeof forging>[0]) =>
+          forging(crypto, (bytes, start, end) => {
+            if (sealed++ >= begins && random.chance(share)) method(random, bytes, start, end)
+          }),
+      },
+    })
+    try {
+      pair.dial()
+      for (let steps = 0; steps < 12; steps++) {
+        pair.exchange(3)
+        use(pair.client, random)
+        use(pair.server, random)
+        pair.pass(random.int(1, 60))
+      }
+      for (const connection of pair[honest].connections) {
+        const reason = connection.closeReason
+        if (reason?.kind === 'local-transport') codes.add(reason.code)
+        if (reason === undefined) survived++
+      }
+      for (const connection of [...pair.client.connections, ...pair.server.connections])
+        connection.close(0, '', pair.now)
+      pair.pass(120_000)
+    } catch (error) {
+      throw new Error(label, { cause: error })
+    }
+    expect(pair.leftovers(), label).toEqual([])
+  }
+  expect(codes).not.toContain(ErrorCode.INTERNAL_ERROR)
+  // It does reach the rules.
+  expect(codes.size).toBeGreaterThan(8)
+  expect(survived).toBeGreaterThan(0)
+  expect(memoryInUse() - before).toBeLessThan(20_000_000)
+})

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import { DEFAULT_SETTINGS, localParameters, resolveSettings } from '../../src/quic/config.ts'
+import { decodeTransportParameters, encodeTransportParameters } from '../../src/quic/wire/transport-parameters.ts'
+
+test('later layers win, and absent ones change nothing', () => {
+  expect(resolveSettings()).toEqual(DEFAULT_SETTINGS)
+  expect(resolveSettings({ keepAliveMs: 1 }, undefined, { keepAliveMs: 2 }).keepAliveMs).toBe(2)
+  expect(resolveSettings({ minAckDelayUs: undefined }).minAckDelayUs).toBeUndefined()
+})
+
+test('RFC 9000 §18.2: settings that no peer would accept are refused here', () => {
+  expect(() => resolveSettings({ activeConnectionIdLimit: 1 })).toThrow(RangeError)
+  expect(() => resolveSettings({ maxUdpPayloadSize: 1_199 })).toThrow(RangeError)
+  expect(() => resolveSettings({ minAckDelayUs: 25_001 })).toThrow(RangeError)
+})
+
+test('RFC 9000 §18: what we announce by default can be read by both roles', () => {
+  const parameters = localParameters(DEFAULT_SETTINGS)
+  parameters.initialSourceConnectionId = Uint8Array.of(1)
+  const bytes = encodeTransportParameters(parameters)
+  expect(decodeTransportParameters(bytes, 'client')).toMatchObject({
+    maxIdleTimeout: 30_000,
+    maxUdpPayloadSize: 1_472,
+    activeConnectionIdLimit: 5,
+    initialMaxStreamsBidi: 100,
+    maxDatagramFrameSize: 65_535,
+    minAckDelay: 1_000,
+  })
+})
