@@ -234,7 +234,11 @@ function describe(type: number, reader: Reader): Record<string, unknown> {
     }
     case FrameType.STREAMS_BLOCKED_BIDI:
     case FrameType.STREAMS_BLOCKED_UNI:
-      return { frame_type: 'streams_blocked', limit: readStreamsBlocked(reader, type) }
+      return {
+        frame_type: 'streams_blocked',
+        stream_type: type === FrameType.STREAMS_BLOCKED_BIDI ? 'bidirectional' : 'unidirectional',
+        limit: readStreamsBlocked(reader, type),
+      }
     case FrameType.NEW_CONNECTION_ID: {
       const { sequence, retirePriorTo, id } = readNewConnectionId(reader, type)
       return { frame_type, sequence_number: sequence, retire_prior_to: retirePriorTo, connection_id: hex(id) }
@@ -258,11 +262,12 @@ function describe(type: number, reader: Reader): Record<string, unknown> {
     }
     case FrameType.CONNECTION_CLOSE:
     case FrameType.CONNECTION_CLOSE_APP: {
-      const { application, code, reason } = readConnectionClose(reader, type)
+      const { application, code, frameType, reason } = readConnectionClose(reader, type)
       return {
         frame_type: 'connection_close',
         error_space: application ? 'application' : 'transport',
         error_code: code,
+        ...(frameType === 0 ? {} : { trigger_frame_type: frameType }),
         reason,
       }
     }

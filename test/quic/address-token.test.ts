@@ -41,7 +41,7 @@ test('RFC 9000 §8.1.4: no token is like another, none shows what is in it, and 
 })
 
 test('RFC 9000 §8.1.4: a token of another engine is none', () => {
-  expect(make(4).check(make(5).forRetry(at(1, 500), id, 0), at(1, 500), 0)).toEqual({ kind: 'unknown' })
+  expect(make(4).check(make(8).forRetry(at(1, 500), id, 0), at(1, 500), 0)).toEqual({ kind: 'unknown' })
 })
 
 test('a token is left as it was by checking it, and its key can be freed', () => {

@@ -59,7 +59,7 @@ describe('sending', () => {
     const stream = new CryptoStream()
     stream.send(data(100))
     stream.send(data(50))
-    const first = write(stream, pool, 83)
+    const first = write(stream, pool, 84)
     expect(first.ranges).toEqual([[0, 80]])
     const second = write(stream, pool, 2_000)
     expect(second.ranges).toEqual([[80, 150]])

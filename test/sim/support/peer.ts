@@ -110,7 +110,8 @@ export class SimPeer implements ConnectionHandler {
 
   #handle(event: ConnectionEvent): void {
     this.heard.set(event.type, (this.heard.get(event.type) ?? 0) + 1)
-    if (this.isDrained || (this.isClosed && event.type !== 'drained')) this.#fail(`${event.type} after the end`)
+    const isAfterword = event.type === 'drained' || event.type === 'close-answered'
+    if (this.isDrained || (this.isClosed && !isAfterword)) this.#fail(`${event.type} after the end`)
     switch (event.type) {
       case 'connected':
         this.isConnected = true
