@@ -2,7 +2,7 @@
  * A provider whose fresh key exchange pairs come from a given randomness source, so that a simulated handshake can be repeated
  * byte for byte. Everything else is the wrapped provider's; never for production, where the provider's own generator is used.
  */
-import type { RandomSource } from '../platform/platform.ts'
+import type { RandomSource } from '../platform/index.ts'
 import {
   type AeadKey,
   type AeadName,

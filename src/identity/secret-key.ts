@@ -4,7 +4,7 @@
  */
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { decodeHex, encodeHex } from '../bytes/index.ts'
-import type { RandomSource } from '../platform/platform.ts'
+import type { RandomSource } from '../platform/index.ts'
 import { EndpointId } from './endpoint-id.ts'
 import { IdentityError } from './errors.ts'
 

@@ -2,10 +2,9 @@
  * Address tokens (RFC 9000 §8.1): sealed under a key of this engine's life, they say which address, when, and (in a Retry) which
  * connection id. The client cannot read or forge them.
  */
-import { Reader } from '../bytes/reader.ts'
-import { GrowingWriter } from '../bytes/writer.ts'
-import type { AeadKey, CryptoProvider } from '../crypto/provider.ts'
-import type { AddressBytes, RandomSource } from '../platform/platform.ts'
+import { GrowingWriter, Reader } from '../bytes/index.ts'
+import type { AeadKey, CryptoProvider } from '../crypto/index.ts'
+import type { AddressBytes, RandomSource } from '../platform/index.ts'
 
 /** spec/quic.md §2.5: a Retry token lives 15 s. */
 const RETRY_LIFE_MS = 15_000

@@ -2,7 +2,7 @@
  * Settings of a connection with their units, defaults and clamps. Where a default differs from the RFC's, it is iroh's
  * (spec/quic.md §3.1, §5.7, §6), so that two nodes agree about what is normal.
  */
-import { VARINT_MAX } from '../bytes/varint.ts'
+import { VARINT_MAX } from '../bytes/index.ts'
 import { defaultTransportParameters, type TransportParameters } from './wire/transport-parameters.ts'
 
 export interface QuicSettings {

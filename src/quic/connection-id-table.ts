@@ -2,7 +2,7 @@
  * From connection ids to connections. Ids that we issued are found by a number inside them (their first 30 bits, unique among the live
  * ones); ids that a client chose for its first packets by their bytes.
  */
-import type { RandomSource } from '../platform/platform.ts'
+import type { RandomSource } from '../platform/index.ts'
 import { LOCAL_ID_LENGTH } from './config.ts'
 import type { Connection } from './connection/connection.ts'
 import { MIN_RESET_LENGTH } from './stateless-reset.ts'

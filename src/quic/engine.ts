@@ -2,9 +2,9 @@
  * All QUIC connections of a node, sans-I/O: finds the connection of a datagram, creates and retires connections, and answers what belongs to
  * none: version negotiation, Retry, refusal, stateless reset (RFC 9000 §5.2, §6, §8.1, §10.3). The only holder of engine-wide state.
  */
-import { Writer } from '../bytes/writer.ts'
-import type { CryptoProvider, Signer } from '../crypto/provider.ts'
-import type { RandomSource } from '../platform/platform.ts'
+import { Writer } from '../bytes/index.ts'
+import type { CryptoProvider, Signer } from '../crypto/index.ts'
+import type { RandomSource } from '../platform/index.ts'
 import { AddressTokens } from './address-token.ts'
 import { LOCAL_ID_LENGTH, MIN_DATAGRAM, type QuicSettings, resolveSettings } from './config.ts'
 import { Connection, type ConnectionHost, type ConnectionOptions } from './connection/connection.ts'

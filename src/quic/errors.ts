@@ -25,7 +25,7 @@ export const ErrorCode = {
   CRYPTO_ERROR: 0x100,
 } as const
 
-const NAMES = new Map<number, string>(Object.entries(ErrorCode).map(([name, code]) => [code, name]))
+const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(ErrorCode).map(([name, code]) => [code, name]))
 
 /** The RFC's name of a transport error code, or its hex form. */
 export function errorCodeName(code: number): string {

@@ -2,7 +2,7 @@
  * Tells the first packet of a handshake from junk, before anything is kept for it (RFC 9000 §7, §17.2.2). Works on a copy: the
  * packet itself is opened again by the connection, if there will be one.
  */
-import { Reader, TruncatedError } from '../bytes/reader.ts'
+import { Reader, TruncatedError } from '../bytes/index.ts'
 import { TransportError } from './errors.ts'
 import type { PacketKeys } from './protection/packet-keys.ts'
 import { type PacketProtection, readTruncated } from './protection/packet-protection.ts'

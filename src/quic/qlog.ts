@@ -2,7 +2,7 @@
  * A TraceSink that writes qlog (draft-ietf-quic-qlog-main-schema 0.3, JSON text sequences), which qvis opens. It decodes payloads by
  * itself, so that tracing costs the packet path nothing when it is off. Where the lines go is the caller's business.
  */
-import { Reader } from '../bytes/reader.ts'
+import { Reader } from '../bytes/index.ts'
 import { Level, type Role } from './level.ts'
 import type { TraceSink } from './trace.ts'
 import { AckFrame, readAckFrame, readAckFrequency } from './wire/ack-frames.ts'

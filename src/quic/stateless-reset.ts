@@ -2,8 +2,8 @@
  * Stateless resets that we send (RFC 9000 §10.3): the token of each id we issue, and the answer to a packet whose id we do not know.
  * Recognising a peer's reset is the connection id table's look-up.
  */
-import type { CryptoProvider } from '../crypto/provider.ts'
-import type { RandomSource } from '../platform/platform.ts'
+import type { CryptoProvider } from '../crypto/index.ts'
+import type { RandomSource } from '../platform/index.ts'
 import { RESET_TOKEN_LENGTH } from './wire/id-frames.ts'
 
 /** RFC 9000 §10.3: smaller than this it would not look like a packet, so nothing smaller is one. */

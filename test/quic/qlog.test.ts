@@ -45,7 +45,7 @@ function traced(run: (pair: Pair) => void) {
 
 describe('qlog 0.3', () => {
   const { client, server, ids } = traced((pair) => {
-    pair.transfer(pattern(50_000))
+    expect(pair.carries(50_000)).toBe(true)
     pair.client.connection!.datagrams.send(pattern(20))
     pair.run(100)
   })

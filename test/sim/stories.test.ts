@@ -20,7 +20,10 @@ interface Changes {
 }
 
 /** A plain scenario with changes, run to its end; fails with what was wrong. */
-function tell(name: string, { path, transfer, connection, scenario }: Changes = {}): { sim: Simulation; outcome: Outcome } {
+function tell(
+  name: string,
+  { path, transfer, connection, scenario }: Changes = {},
+): { sim: Simulation; outcome: Outcome } {
   const spec = { ...CLEAN_PATH, ...path }
   const sim = new Simulation({
     ...PLAIN_SCENARIO,
@@ -117,7 +120,10 @@ describe('silence', () => {
   })
 
   test('a server that vanished during the handshake: handshake timeout, 30 s after the dial', () => {
-    const { sim } = tell('vanished early', { path: { delayMs: 50 }, scenario: { powerCut: { node: 1, at: 20, back: undefined } } })
+    const { sim } = tell('vanished early', {
+      path: { delayMs: 50 },
+      scenario: { powerCut: { node: 1, at: 20, back: undefined } },
+    })
     expect(client(sim).closeReason).toEqual({ kind: 'handshake-timeout' })
     expect(client(sim).closedAt).toBeCloseTo(31_000, -2)
   })
@@ -189,7 +195,12 @@ describe('transfer', () => {
     const { sim } = tell('key updates', {
       path: { loss: 0.01, jitterMs: 5, bottleneck: { bytesPerMs: 1000, queue: 100_000 } },
       transfer: { size: 2 * MEGABYTE, reply: 2 * MEGABYTE },
-      connection: { keyUpdates: at.flatMap((ms) => [{ by: 'client' as const, at: ms }, { by: 'server' as const, at: ms }]) },
+      connection: {
+        keyUpdates: at.flatMap((ms) => [
+          { by: 'client' as const, at: ms },
+          { by: 'server' as const, at: ms },
+        ]),
+      },
     })
     expect(client(sim).stats!.keyUpdates).toBeGreaterThan(3)
     expect(server(sim).stats!.keyUpdates).toBe(client(sim).stats!.keyUpdates)
@@ -228,15 +239,18 @@ describe('transfer', () => {
 
   test('streams that are reset or stopped leave the others alone', () => {
     const ends = ['finish', 'reset', 'stop'] as const
-    const transfers = Array.from({ length: 30 }, (_, index): Transfer => ({
-      ...PLAIN_TRANSFER,
-      opener: index % 2 === 0 ? 'client' : 'server',
-      bidirectional: index % 4 < 2,
-      size: 20_000,
-      reply: index % 4 < 2 ? 9000 : 0,
-      end: ends[index % 3]!,
-      endAt: (index * 997) % 20_000,
-    }))
+    const transfers = Array.from(
+      { length: 30 },
+      (_, index): Transfer => ({
+        ...PLAIN_TRANSFER,
+        opener: index % 2 === 0 ? 'client' : 'server',
+        bidirectional: index % 4 < 2,
+        size: 20_000,
+        reply: index % 4 < 2 ? 9000 : 0,
+        end: ends[index % 3]!,
+        endAt: (index * 997) % 20_000,
+      }),
+    )
     tell('resets and stops', {
       path: { loss: 0.05 },
       connection: { transfers, settings: { maxStreamsBidi: 2, maxStreamsUni: 2 } },

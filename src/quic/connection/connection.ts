@@ -20,10 +20,10 @@ import { LinkRecovery } from '../recovery/link-recovery.ts'
 import { LossDetection } from '../recovery/loss-detection.ts'
 import { PacketSpace } from '../recovery/packet-space.ts'
 import type { Transmit } from '../slots.ts'
-import type { ConnectionStats, PathStats } from '../stats.ts'
 import { Datagrams } from '../streams/datagrams.ts'
 import { type StreamEvents, Streams } from '../streams/streams.ts'
 import type { TransportParameters } from '../wire/transport-parameters.ts'
+import { type ConnectionStats, connectionStats, type PathStats, pathStats } from './connection-stats.ts'
 import { Control } from './control.ts'
 import { Handshake, type HandshakeOptions } from './handshake.ts'
 import { Lifecycle } from './lifecycle.ts'
@@ -409,46 +409,11 @@ export class Connection {
   }
 
   paths(): PathStats[] {
-    const { path } = this.#parts
-    const { rtt, congestion, bytesInFlight } = path.link.recovery
-    const stats = path.detection.stats
-    return [
-      {
-        id: path.id,
-        route: path.link.route,
-        validated: path.link.validated,
-        rttMs: rtt.hasSample ? rtt.smoothed : 0,
-        latestRttMs: rtt.hasSample ? rtt.latest : 0,
-        minRttMs: rtt.hasSample ? rtt.min : 0,
-        mtu: path.link.mtu.current,
-        congestionWindow: congestion.window,
-        bytesInFlight,
-        datagramsSent: path.datagramsSent,
-        datagramsReceived: path.datagramsReceived,
-        bytesSent: path.bytesSent,
-        bytesReceived: path.bytesReceived,
-        lostPackets: stats.lostPackets,
-        lostBytes: stats.lostBytes,
-        spuriousLosses: stats.spuriousLosses,
-        ptos: stats.ptos,
-      },
-    ]
+    return [pathStats(this.#parts.path)]
   }
 
   stats(): ConnectionStats {
-    const { stats } = this.streams
-    const { tls, oneRtt } = this.#parts.handshake
-    return {
-      cipherSuite: tls.suite?.id ?? 0,
-      keyUpdates: oneRtt?.updates ?? 0,
-      streamsOpened: stats.opened,
-      streamsAccepted: stats.accepted,
-      openStreams: this.streams.openCount,
-      streamBytesSent: stats.bytesSent,
-      streamBytesReceived: stats.bytesReceived,
-      streamBytesRetransmitted: stats.retransmittedBytes,
-      paths: this.paths(),
-    }
+    return connectionStats(this.#parts)
   }
 
   /** Things that must be zero once the connection is drained. */

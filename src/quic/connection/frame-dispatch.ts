@@ -2,7 +2,7 @@
  * The payload of an opened packet, frame by frame, to the owners (RFC 9000 §12.4, §19). STREAM, ACK and DATAGRAM pass numbers; the
  * rest decode to a small object. A frame that breaks a rule throws TransportError, caught in receive.ts.
  */
-import { Reader, TruncatedError } from '../../bytes/reader.ts'
+import { Reader, TruncatedError } from '../../bytes/index.ts'
 import { MAX_ACK_DELAY_MS } from '../config.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'

@@ -2,7 +2,7 @@
  * One packet under construction in a datagram: header first, then the owners' frames, sealed when the whole datagram is known (only then is it
  * certain how much padding its last packet carries). Reused.
  */
-import type { AeadKey, HeaderKey } from '../../crypto/provider.ts'
+import type { AeadKey, HeaderKey } from '../../crypto/index.ts'
 import { Level } from '../level.ts'
 import { TAG_LENGTH } from '../protection/packet-protection.ts'
 import { PacketWriter, type SentFramePool } from '../recovery/frame-owner.ts'

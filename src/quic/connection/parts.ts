@@ -2,8 +2,8 @@
  * What the parts of one connection share: what the engine lent it, and the parts themselves. Assembled by connection.ts; a part
  * takes from here what it needs and never imports the connection.
  */
-import type { CryptoProvider } from '../../crypto/provider.ts'
-import type { RandomSource } from '../../platform/platform.ts'
+import type { CryptoProvider } from '../../crypto/index.ts'
+import type { RandomSource } from '../../platform/index.ts'
 import type { QuicSettings } from '../config.ts'
 import type { EventQueue } from '../events.ts'
 import type { Role } from '../level.ts'

@@ -2,7 +2,7 @@
  * A datagram on its way in: split into packets, headers unmasked and payloads opened in place, duplicates dropped, frames dispatched,
  * acknowledgements noted (RFC 9000 §12, §5.2, RFC 9001 §5). The one place where a TransportError is caught.
  */
-import type { AeadKey, HeaderKey } from '../../crypto/provider.ts'
+import type { AeadKey, HeaderKey } from '../../crypto/index.ts'
 import { LOCAL_ID_LENGTH, MIN_DATAGRAM } from '../config.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'

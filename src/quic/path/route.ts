@@ -2,7 +2,7 @@
  * A route is where datagrams go: an integer that the driver interned. QUIC compares routes and asks the driver three
  * questions about one; it never looks inside (design: the path seam).
  */
-import type { AddressBytes } from '../../platform/platform.ts'
+import type { AddressBytes } from '../../platform/index.ts'
 
 export type Route = number
 

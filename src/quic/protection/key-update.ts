@@ -2,7 +2,7 @@
  * 1-RTT keys of a connection: one key phase for all paths (RFC 9001 §6, spec/quic.md §1.9), the previous receive key for late
  * packets, the next one ready before it is needed, and the AEAD limits of RFC 9001 §6.6.
  */
-import type { AeadKey, CryptoProvider, HeaderKey } from '../../crypto/provider.ts'
+import type { AeadKey, CryptoProvider, HeaderKey } from '../../crypto/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import type { CipherSuite } from '../tls/cipher-suites.ts'
 import { deriveAead, deriveKeys, nextSecret } from './packet-keys.ts'

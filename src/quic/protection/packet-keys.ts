@@ -1,7 +1,7 @@
 /**
  * From traffic secrets to the key handles of one direction (RFC 9001 §5.1, §5.2, §6.1). Whoever holds a `PacketKeys` frees it.
  */
-import type { AeadKey, CryptoProvider, HeaderKey } from '../../crypto/provider.ts'
+import type { AeadKey, CryptoProvider, HeaderKey } from '../../crypto/index.ts'
 import type { Role } from '../level.ts'
 import { type CipherSuite, TLS_AES_128_GCM_SHA256 } from '../tls/cipher-suites.ts'
 import { hkdfExpandLabel } from '../tls/key-schedule.ts'

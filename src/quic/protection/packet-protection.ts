@@ -2,7 +2,7 @@
  * Header protection around the AEAD, in the slot where the packet stands (RFC 9001 §5.3, §5.4). Two steps on the way in, since the
  * packet number decides the key phase; one step on the way out.
  */
-import type { AeadKey, HeaderKey } from '../../crypto/provider.ts'
+import type { AeadKey, HeaderKey } from '../../crypto/index.ts'
 
 /** Bytes the AEAD adds. */
 export const TAG_LENGTH = 16

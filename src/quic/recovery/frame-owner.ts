@@ -3,7 +3,7 @@
  * `PacketWriter`, and each frame that must arrive is remembered as a `SentFrame` (owner and four numbers) until it is acked or lost.
  * Nothing else needs to know a frame type: an extension is one owner, one codec file and one row in the frame dispatch.
  */
-import { Writer } from '../../bytes/writer.ts'
+import { Writer } from '../../bytes/index.ts'
 import type { Level } from '../level.ts'
 
 export interface FrameOwner {

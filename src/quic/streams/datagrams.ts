@@ -2,7 +2,7 @@
  * DATAGRAM frames: a bounded queue each way, the oldest gives way. They are never sent again, and congestion control and packets are elsewhere.
  * RFC 9221.
  */
-import { varintLength } from '../../bytes/varint.ts'
+import { varintLength } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import type { FrameOwner, PacketWriter } from '../recovery/frame-owner.ts'
 import { FrameType } from '../wire/frame-types.ts'

@@ -2,7 +2,7 @@
  * The sending half of one stream: its states, its STREAM, RESET_STREAM and STREAM_DATA_BLOCKED frames and what became of them. The bytes are
  * in `send-buffer.ts`, whose turn it is in `send-queue.ts`. RFC 9000 §2.4, §3.1, §3.5, §4.1, §13.3, §19.4, §19.8, §19.13.
  */
-import { varintLength } from '../../bytes/varint.ts'
+import { varintLength } from '../../bytes/index.ts'
 import type { FrameOwner, PacketWriter, SentFrame } from '../recovery/frame-owner.ts'
 import { writeStreamDataBlocked } from '../wire/limit-frames.ts'
 import { streamFrameOverhead, writeResetStream, writeStreamHeader } from '../wire/stream-frames.ts'

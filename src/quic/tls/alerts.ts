@@ -36,7 +36,9 @@ export const Alert = {
 } as const
 export type Alert = (typeof Alert)[keyof typeof Alert]
 
-const NAMES = new Map<number, string>(Object.entries(Alert).map(([name, alert]) => [alert, name.toLowerCase()]))
+const NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(Alert).map(([name, alert]) => [alert, name.toLowerCase()]),
+)
 
 /** The RFC's name of an alert number (`unknown_ca`), or `alert <number>`. */
 export function alertName(alert: number): string {

@@ -3,7 +3,7 @@
  * read no clock, and are driven synchronously. Failures are `TransportError`s with code 0x100 + alert.
  */
 import type { CryptoProvider, Signer } from '../../crypto/index.ts'
-import type { RandomSource } from '../../platform/platform.ts'
+import type { RandomSource } from '../../platform/index.ts'
 import type { Level } from '../level.ts'
 import type { CipherSuite } from './cipher-suites.ts'
 

@@ -2,9 +2,7 @@
  * ACK, ACK_ECN and their multipath forms, and ACK_FREQUENCY. Reading and writing acknowledgements allocates nothing once the reused arrays have
  * grown. What an acknowledgement means is loss detection's business. RFC 9000 §19.3, spec/quic.md §4.1 (multipath and ack-frequency drafts).
  */
-import type { Reader } from '../../bytes/reader.ts'
-import { varintLength } from '../../bytes/varint.ts'
-import type { Writer } from '../../bytes/writer.ts'
+import { type Reader, varintLength, type Writer } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { FrameType, frameName } from './frame-types.ts'
 import { readPathId } from './path-frames.ts'

@@ -2,9 +2,8 @@
  * Frames that carry socket addresses: OBSERVED_ADDRESS (draft-seemann-quic-address-discovery) and n0's NAT traversal frames ADD_ADDRESS,
  * REACH_OUT and REMOVE_ADDRESS (spec/quic.md §4.1). Addresses pass as they are: making IPv4-mapped ones plain is the caller's business.
  */
-import type { Reader } from '../../bytes/reader.ts'
-import type { Writer } from '../../bytes/writer.ts'
-import type { AddressBytes } from '../../platform/platform.ts'
+import type { Reader, Writer } from '../../bytes/index.ts'
+import type { AddressBytes } from '../../platform/index.ts'
 import { FrameType } from './frame-types.ts'
 
 /** OBSERVED_ADDRESS and ADD_ADDRESS. */

@@ -2,9 +2,7 @@
  * CONNECTION_CLOSE in both forms, and NEW_TOKEN. PING, HANDSHAKE_DONE and IMMEDIATE_ACK have no fields, so they need
  * no codec; what a close does to the connection is decided elsewhere. RFC 9000 §19.7, §19.19.
  */
-import type { Reader } from '../../bytes/reader.ts'
-import { varintLength } from '../../bytes/varint.ts'
-import type { Writer } from '../../bytes/writer.ts'
+import { type Reader, varintLength, type Writer } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { FrameType } from './frame-types.ts'
 

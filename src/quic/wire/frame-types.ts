@@ -62,7 +62,7 @@ export const FrameType = {
 /** RFC 9000 §19.8: low bits of a STREAM frame's type. */
 export const StreamFlag = { FIN: 0x01, LEN: 0x02, OFF: 0x04 } as const
 
-const NAMES = new Map<number, string>(Object.entries(FrameType).map(([name, type]) => [type, name]))
+const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(FrameType).map(([name, type]) => [type, name]))
 
 /** Name of a frame type for traces and error texts; unknown types in hex. */
 export function frameName(type: number): string {

@@ -2,8 +2,7 @@
  * Long and short packet headers, parsed where they lie in the datagram and written in front of a payload. It removes no header protection and
  * opens nothing; Retry and Version Negotiation bodies have their own files. RFC 8999 §5, RFC 9000 §17.2, §17.3.
  */
-import { varintLength } from '../../bytes/varint.ts'
-import type { Writer } from '../../bytes/writer.ts'
+import { varintLength, type Writer } from '../../bytes/index.ts'
 
 /** The first four are the numbers of `Level`. */
 export const PacketKind = {

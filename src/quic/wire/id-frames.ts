@@ -2,9 +2,7 @@
  * NEW_CONNECTION_ID and RETIRE_CONNECTION_ID and their multipath forms. Which ids are in use, how many, and the duties of
  * retiring are the owners' business. RFC 9000 §19.15, §19.16; spec/quic.md §4.1.
  */
-import type { Reader } from '../../bytes/reader.ts'
-import { varintLength } from '../../bytes/varint.ts'
-import type { Writer } from '../../bytes/writer.ts'
+import { type Reader, varintLength, type Writer } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { FrameType, frameName } from './frame-types.ts'
 import { MAX_CONNECTION_ID_LENGTH } from './header.ts'

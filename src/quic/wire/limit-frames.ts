@@ -2,8 +2,7 @@
  * The MAX_ and _BLOCKED families of flow control and stream counts. They are only numbers here; windows and their rules
  * belong to the streams. RFC 9000 §4.6, §19.9 to §19.14.
  */
-import type { Reader } from '../../bytes/reader.ts'
-import type { Writer } from '../../bytes/writer.ts'
+import type { Reader, Writer } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { FrameType, frameName } from './frame-types.ts'
 

@@ -2,8 +2,7 @@
  * PATH_CHALLENGE and PATH_RESPONSE (RFC 9000 §19.17, §19.18) and the path management frames of draft-ietf-quic-multipath as iroh
  * numbers them (spec/quic.md §4.1). Connection IDs and acknowledgements of paths are in id-frames.ts and ack-frames.ts.
  */
-import type { Reader } from '../../bytes/reader.ts'
-import type { Writer } from '../../bytes/writer.ts'
+import type { Reader, Writer } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { FrameType, frameName } from './frame-types.ts'
 

@@ -2,8 +2,8 @@
  * Retry packets and their integrity tag. What is in a token, and when a Retry is sent or believed, is not known here.
  * RFC 9000 §17.2.5, RFC 9001 §5.8.
  */
-import { Writer } from '../../bytes/writer.ts'
-import type { CryptoProvider } from '../../crypto/provider.ts'
+import { Writer } from '../../bytes/index.ts'
+import type { CryptoProvider } from '../../crypto/index.ts'
 import { PacketHeader, PacketKind, parseHeader, QUIC_V1 } from './header.ts'
 
 const TAG_LENGTH = 16

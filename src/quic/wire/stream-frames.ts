@@ -2,9 +2,7 @@
  * STREAM, CRYPTO and DATAGRAM as numbers (where the data lies, not the data), RESET_STREAM and STOP_SENDING as small objects. Nothing here
  * knows stream states or limits, or copies payload. RFC 9000 §19.4 to §19.6, §19.8; RFC 9221 §4.
  */
-import type { Reader } from '../../bytes/reader.ts'
-import { varintLength } from '../../bytes/varint.ts'
-import type { Writer } from '../../bytes/writer.ts'
+import { type Reader, varintLength, type Writer } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { FrameType, StreamFlag } from './frame-types.ts'
 

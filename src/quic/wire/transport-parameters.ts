@@ -2,10 +2,8 @@
  * The quic_transport_parameters extension: one object, its defaults, and a codec that is strict in both directions. Comparing connection IDs and
  * negotiating extensions is the handshake's business. RFC 9000 §7.4, §18; RFC 9221 §3; RFC 9287 §3; spec/quic.md §3.
  */
-import { Reader, TruncatedError } from '../../bytes/reader.ts'
-import { varintLength } from '../../bytes/varint.ts'
-import { GrowingWriter, type Writer } from '../../bytes/writer.ts'
-import type { AddressBytes, RandomSource } from '../../platform/platform.ts'
+import { GrowingWriter, Reader, TruncatedError, varintLength, type Writer } from '../../bytes/index.ts'
+import type { AddressBytes, RandomSource } from '../../platform/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import type { Role } from '../level.ts'
 import { MAX_CONNECTION_ID_LENGTH } from './header.ts'

@@ -2,7 +2,7 @@
  * Version Negotiation packets, both ways. When one is sent, and that a client ignores one that lists its own version or comes late, is
  * decided by the engine and the connection (RFC 9000 §6). RFC 8999 §6, RFC 9000 §17.2.1, §15.
  */
-import type { Writer } from '../../bytes/writer.ts'
+import type { Writer } from '../../bytes/index.ts'
 import { FIXED_BIT, LONG_HEADER_BIT, type PacketHeader, QUIC_V1 } from './header.ts'
 
 /** RFC 9000 §15: 0x?a?a?a?a is reserved to keep peers used to unknown versions. The second one answers a client that tried the first. */

@@ -2,8 +2,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-export const FACTOR = Number(process.env['TOM_FUZZ'] ?? 1)
-export const SEED = process.env['TOM_FUZZ_SEED'] ?? '1'
+export const FACTOR = Number(process.env.TOM_FUZZ ?? 1)
+export const SEED = process.env.TOM_FUZZ_SEED ?? '1'
 
 /** Bytes of heap and array buffers that are really in use. */
 export function memoryInUse(): number {

@@ -106,7 +106,9 @@ const CLOSES: readonly (readonly [type: number, fields: string])[] = [
   [0x1c, 'vvn'],
   [0x1d, 'vn'],
 ]
-const VALUES = [0, 0, 1, 2, 3, 4, 5, 8, 12, 63, 64, 100, 399, 400, 16_383, 16_384, 70_000, 1_250_000, 0x3fffffff, 0x40000000]
+const VALUES = [
+  0, 0, 1, 2, 3, 4, 5, 8, 12, 63, 64, 100, 399, 400, 16_383, 16_384, 70_000, 1_250_000, 0x3fffffff, 0x40000000,
+]
 
 /** Writes well-formed frames with unlikely contents until the payload is full. */
 export function frames(random: SimRandom, bytes: Uint8Array, start: number, end: number): void {

@@ -20,7 +20,9 @@ const MUTATIONS: readonly Mutation[] = [
   (random, genuine) => {
     const bytes = genuine.slice()
     for (let changes = random.int(1, 3); changes > 0; changes--)
-      bytes[random.int(0, Math.min(bytes.length, 60) - 1)] = random.pick([0, 1, 20, 21, 0x3f, 0x40, 0x7f, 0x80, 0xc0, 0xff])
+      bytes[random.int(0, Math.min(bytes.length, 60) - 1)] = random.pick([
+        0, 1, 20, 21, 0x3f, 0x40, 0x7f, 0x80, 0xc0, 0xff,
+      ])
     return bytes
   },
   (random, genuine) => genuine.slice(0, random.int(1, genuine.length)),

@@ -102,7 +102,10 @@ export class End {
 }
 
 export interface PairOptions {
-  readonly wrap?: { readonly client?: (c: CryptoProvider) => CryptoProvider; readonly server?: (c: CryptoProvider) => CryptoProvider }
+  readonly wrap?: {
+    readonly client?: (c: CryptoProvider) => CryptoProvider
+    readonly server?: (c: CryptoProvider) => CryptoProvider
+  }
   readonly settings?: Partial<QuicSettings>
 }
 

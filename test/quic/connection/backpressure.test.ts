@@ -61,7 +61,7 @@ describe('slots', () => {
 
   test('two slots are enough for a transfer, dialling two addresses', () => {
     const pair = new Pair({ slots: 2, routes: [100, 200], trace: () => undefined }).connect()
-    expect(pair.transfer(pattern(100_000))).toEqual(pattern(100_000))
+    expect(pair.carries(100_000)).toBe(true)
     expect(pair.client.slots.inUse + pair.server.slots.inUse).toBe(0)
   })
 })

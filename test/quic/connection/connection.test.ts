@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { ErrorCode, Level } from '../../../src/quic/index.ts'
 import { PacketHeader, PacketKind, parseHeader } from '../../../src/quic/wire/header.ts'
 import { forge } from './forge.ts'
-import { Pair, pattern } from './pair.ts'
+import { Pair } from './pair.ts'
 
 /** Both sides end, everything is given back. */
 function expectNothingLeft(pair: Pair): void {
@@ -86,7 +86,7 @@ describe('handshake', () => {
       wire: (datagram) => (datagram.route === 100 ? [] : [datagram]),
     }).connect()
     expect(pair.client.connection!.route).toBe(200)
-    expect(pair.transfer(pattern(20_000))).toEqual(pattern(20_000))
+    expect(pair.carries(20_000)).toBe(true)
   })
 
   test('RFC 9000 §6.2: version negotiation that does not list our version ends the attempt', () => {
@@ -136,7 +136,7 @@ describe('handshake', () => {
         else incoming.retry(self.now)
       },
     }).connect()
-    expect(pair.transfer(pattern(5000))).toEqual(pattern(5000))
+    expect(pair.carries(5000)).toBe(true)
     const header = new PacketHeader()
     const kinds = pair.log.map(({ bytes }) => (parseHeader(bytes, 0, bytes.length, 8, header) ? header.kind : -1))
     expect(kinds.filter((kind) => kind === PacketKind.Retry).length).toBe(1)

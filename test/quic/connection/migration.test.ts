@@ -38,11 +38,11 @@ const migrated = (pair: Pair) => pair.server.of('path-migrated').map(({ route })
 describe('a client that moves', () => {
   test('RFC 9000 §9.3: the server follows a client whose port changed; RTT and window stay', () => {
     const pair = settled()
-    pair.transfer(pattern(200_000))
+    expect(pair.carries(200_000)).toBe(true)
     pair.run(100)
     const before = pair.server.connection!.paths()[0]!
     rebind(pair, 150)
-    expect(pair.transfer(pattern(50_000))).toEqual(pattern(50_000))
+    expect(pair.carries(50_000)).toBe(true)
     pair.run(200)
     expect(migrated(pair)).toEqual([150])
     expect(pair.server.of('path-validated').map(({ route }) => route)).toEqual([150])
@@ -167,7 +167,7 @@ describe('a client that moves', () => {
     pair.client.connection!.migrate(200, pair.now)
     pair.run(5_000)
     expect(pair.client.of('path-migrated').map(({ route }) => route)).toEqual([200, 100])
-    expect(pair.transfer(pattern(20_000))).toEqual(pattern(20_000))
+    expect(pair.carries(20_000)).toBe(true)
   })
 
   test('RFC 9000 §9: only a client migrates, after the handshake, and with a fresh id', () => {
@@ -194,7 +194,7 @@ describe('an attacker', () => {
     pair.client.connection!.ping()
     pair.run(50)
     expect(migrated(pair)).toEqual([300, 100])
-    expect(pair.transfer(pattern(20_000))).toEqual(pattern(20_000))
+    expect(pair.carries(20_000)).toBe(true)
   })
 
   test('RFC 9000 §9.3.3: the challenge on the old path brings the client’s answer, and the server back', () => {
@@ -210,7 +210,7 @@ describe('an attacker', () => {
     expect(holding(pair.sentBy('client', index), 'path_response').length).toBeGreaterThan(0)
     expect(migrated(pair)).toEqual([300, 100])
     expect(pair.server.connection!.isClosed).toBe(false)
-    expect(pair.transfer(pattern(20_000))).toEqual(pattern(20_000))
+    expect(pair.carries(20_000)).toBe(true)
   })
 
   test('RFC 9000 §9.3.2: validation fails on both ways: back to the old one, until the idle timeout', () => {

@@ -304,6 +304,12 @@ export class Pair {
     return this
   }
 
+  /** Do `length` bytes on a new stream arrive as they were sent? */
+  carries(length: number): boolean {
+    const data = pattern(length)
+    return Buffer.from(this.transfer(data)).equals(data)
+  }
+
   /** Sends `data` on a new client stream and reads it at the server; returns what arrived. */
   transfer(data: Uint8Array, bidirectional = true): Uint8Array {
     const from = this.client.connection!

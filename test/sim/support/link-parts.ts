@@ -105,7 +105,8 @@ export class Duplicate implements LinkPart {
 
   pass(parcel: Parcel, next: (parcel: Parcel) => void): void {
     const copies = this.#random.chance(this.#probability) ? this.#random.int(1, 2) : 0
-    for (let copy = 0; copy < copies; copy++) next({ bytes: parcel.bytes.slice(), at: parcel.at + this.#random.between(0, 20) })
+    for (let copy = 0; copy < copies; copy++)
+      next({ bytes: parcel.bytes.slice(), at: parcel.at + this.#random.between(0, 20) })
     next(parcel)
   }
 }

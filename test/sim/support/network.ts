@@ -57,7 +57,14 @@ export class SimSocket implements UdpSocket {
   #windowCount = 0
   #isDraining = false
 
-  constructor(network: Network, clock: VirtualClock, site: string, host: string, port: number, pace: SocketPace | undefined) {
+  constructor(
+    network: Network,
+    clock: VirtualClock,
+    site: string,
+    host: string,
+    port: number,
+    pace: SocketPace | undefined,
+  ) {
     this.#network = network
     this.#clock = clock
     this.site = site
@@ -230,7 +237,8 @@ export class Network {
     // Looked up on arrival: a mapping may have gone meanwhile, a node may have been restarted.
     const socket = this.#find(host, port)
     if (socket === undefined || this.#silent.has(socket.site)) return
-    for (const watcher of this.watchers) watcher.delivered?.(socket, source, { host, port }, bytes, sentAt, this.#clock.now)
+    for (const watcher of this.watchers)
+      watcher.delivered?.(socket, source, { host, port }, bytes, sentAt, this.#clock.now)
     socket.onMessage(bytes, source.host, source.port)
   }
 }

@@ -43,7 +43,14 @@ export class SimNode {
     const { clock, network, random, site, trace } = options
     this.site = site
     this.crypto = createNodeCrypto()
-    this.platform = new SimPlatform({ clock, network, random, site, timerGrainMs: options.timerGrainMs, pace: options.pace })
+    this.platform = new SimPlatform({
+      clock,
+      network,
+      random,
+      site,
+      timerGrainMs: options.timerGrainMs,
+      pace: options.pace,
+    })
     const crypto = options.freshKeys === true ? this.crypto : seededKeyExchange(this.crypto, random)
     this.driver = new Driver({
       platform: this.platform,
@@ -81,8 +88,10 @@ export class SimNode {
     expect('engine.leftovers', driver.engine.leftovers, 0)
     expect('armed timers', this.platform.armedTimers, 0)
     for (const [index, connection] of this.connections.entries()) {
-      for (const [what, value] of Object.entries(connection.leftovers())) expect(`connection ${index} ${what}`, value, 0)
-      if (connection.deadline() !== Number.POSITIVE_INFINITY) found.push(`${this.site}: connection ${index} has a deadline`)
+      for (const [what, value] of Object.entries(connection.leftovers()))
+        expect(`connection ${index} ${what}`, value, 0)
+      if (connection.deadline() !== Number.POSITIVE_INFINITY)
+        found.push(`${this.site}: connection ${index} has a deadline`)
     }
     return found
   }

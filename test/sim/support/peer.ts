@@ -3,7 +3,13 @@
  * What is to happen stands in the plan; what happened, in the `ConnectionRun` that both ends share.
  */
 import type { ConnectionHandler } from '../../../src/driver/index.ts'
-import { type CloseReason, type Connection, type ConnectionEvent, type ConnectionStats, StreamError } from '../../../src/quic/index.ts'
+import {
+  type CloseReason,
+  type Connection,
+  type ConnectionEvent,
+  type ConnectionStats,
+  StreamError,
+} from '../../../src/quic/index.ts'
 import type { SimNode } from './node.ts'
 import { matchesPattern, patternAt } from './payload.ts'
 import type { ConnectionRun } from './run.ts'
@@ -398,7 +404,9 @@ export class SimPeer implements ConnectionHandler {
       ...[...this.#readings.values()].map((one) => `r${one.id}:${one.offset}/${one.total}`),
       ...this.#toOpen.map((index) => `unopened ${index}`),
     ]
-    const state = this.isDrained ? 'drained' : (this.closeReason?.kind ?? (this.isConfirmed ? 'confirmed' : 'handshake'))
+    const state = this.isDrained
+      ? 'drained'
+      : (this.closeReason?.kind ?? (this.isConfirmed ? 'confirmed' : 'handshake'))
     return `${this.side} ${state} ${halves.join(' ')} cwnd ${path?.congestionWindow} in flight ${path?.bytesInFlight} rtt ${path?.rttMs.toFixed(1)} ptos ${path?.ptos} lost ${path?.lostPackets} sent ${path?.datagramsSent} received ${path?.datagramsReceived} validated ${path?.validated} mtu ${path?.mtu} deadline ${connection.deadline().toFixed(1)}`
   }
 }

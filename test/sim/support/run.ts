@@ -109,7 +109,8 @@ export class ConnectionRun {
   }
 
   halfOver(transfer: number, side: Side, half: 'read' | 'write'): void {
-    if (!this.#halves.delete(`${transfer} ${side} ${half}`)) this.violation(`transfer ${transfer}: ${side} ${half} ended twice`)
+    if (!this.#halves.delete(`${transfer} ${side} ${half}`))
+      this.violation(`transfer ${transfer}: ${side} ${half} ended twice`)
     this.#checkDone()
   }
 

@@ -174,7 +174,11 @@ export function scenarioOf(size: Size, seed: number): Scenario {
   const v6 = random.chance(0.5) ? v4 : drawPath(random, calm, isBulk)
   const powerCut =
     !isBulk && random.chance(0.12)
-      ? { node: random.pick([0, 1] as const), at: random.between(1, 800), back: random.chance(0.4) ? random.between(10, 2000) : undefined }
+      ? {
+          node: random.pick([0, 1] as const),
+          at: random.between(1, 800),
+          back: random.chance(0.4) ? random.between(10, 2000) : undefined,
+        }
       : undefined
   const total = isBulk ? 4 * 1024 * 1024 : 64 * 1024
   const count = isBulk ? random.pick([1, 1, 2]) : random.pick([1, 1, 1, 2, 3])
@@ -217,11 +221,16 @@ function drawPath(random: SimRandom, calm: boolean, isBulk: boolean): PathSpec {
     straggle: { share: random.pick([0, 0, 0.02, 0.1]), ms: random.pick([30, 300]) },
     spikes: random.chance(0.15) ? { everyMs: random.between(400, 5000), lengthMs: random.between(30, 390) } : undefined,
     bottleneck: random.chance(0.3)
-      ? { bytesPerMs: random.pick(isBulk ? [250, 1250, 12_500] : [20, 125, 1250]), queue: random.pick([8000, 30_000, 200_000]) }
+      ? {
+          bytesPerMs: random.pick(isBulk ? [250, 1250, 12_500] : [20, 125, 1250]),
+          queue: random.pick([8000, 30_000, 200_000]),
+        }
       : undefined,
     mtu,
     mtuShrinksAt: mtu > 1200 && random.chance(0.08) ? random.between(50, 1000) : undefined,
-    outage: random.chance(0.08) ? { from: 1000 + random.between(50, 1500), to: 1000 + random.between(1500, 3500) } : undefined,
+    outage: random.chance(0.08)
+      ? { from: 1000 + random.between(50, 1500), to: 1000 + random.between(1500, 3500) }
+      : undefined,
   }
 }
 
@@ -272,8 +281,17 @@ function drawConnection(
 function drawSettings(random: SimRandom, isBulk: boolean): Partial<QuicSettings> {
   const tight = random.chance(0.3)
   return {
-    suites: random.pick([[0x1301, 0x1303, 0x1302], [0x1301, 0x1302, 0x1303], [0x1302, 0x1301, 0x1303], [0x1303, 0x1301]]),
-    groups: random.pick([['x25519', 'p256'], ['x25519', 'p256'], ['p256', 'x25519']] as const),
+    suites: random.pick([
+      [0x1301, 0x1303, 0x1302],
+      [0x1301, 0x1302, 0x1303],
+      [0x1302, 0x1301, 0x1303],
+      [0x1303, 0x1301],
+    ]),
+    groups: random.pick([
+      ['x25519', 'p256'],
+      ['x25519', 'p256'],
+      ['p256', 'x25519'],
+    ] as const),
     congestion: random.pick(['cubic', 'cubic', 'new-reno'] as const),
     maxIdleTimeoutMs: random.pick([15_000, 30_000]),
     keepAliveMs: random.pick([2000, 5000]),
@@ -283,7 +301,12 @@ function drawSettings(random: SimRandom, isBulk: boolean): Partial<QuicSettings>
     skipPacketNumbers: random.chance(0.8),
     maxMtu: random.pick([1452, 1452, 1200]),
     ...(tight && !isBulk
-      ? { connectionReceiveWindow: 24_000, streamReceiveWindow: 8000, maxStreamReceiveWindow: 16_000, sendBuffer: 20_000 }
+      ? {
+          connectionReceiveWindow: 24_000,
+          streamReceiveWindow: 8000,
+          maxStreamReceiveWindow: 16_000,
+          sendBuffer: 20_000,
+        }
       : {}),
     ...(tight && isBulk ? { connectionReceiveWindow: 300_000, streamReceiveWindow: 100_000, sendBuffer: 200_000 } : {}),
     ...(random.chance(0.2) ? { maxStreamsBidi: 1, maxStreamsUni: 1 } : {}),

@@ -5,27 +5,14 @@
 import type { CloseReason, Incoming, Role, Route, TraceSink } from '../../../src/quic/index.ts'
 import { AmplificationWatch } from './amplification.ts'
 import { VirtualClock } from './clock.ts'
-import {
-  Bottleneck,
-  BurstLoss,
-  Corrupt,
-  Delay,
-  Duplicate,
-  Jitter,
-  Link,
-  type LinkPart,
-  Loss,
-  Mtu,
-  Outage,
-  Spikes,
-  Straggle,
-} from './link-parts.ts'
+import { allowedEnds, describeReason, isLossy } from './ends.ts'
+import { makeLink } from './make-link.ts'
 import { type Address, Nat, Network, type SimSocket, type Watcher } from './network.ts'
 import { SimNode } from './node.ts'
 import { SimPeer } from './peer.ts'
 import { SimRandom } from './random.ts'
 import { ConnectionRun, type RunHost } from './run.ts'
-import type { ConnectionPlan, PathSpec, Scenario, Side } from './scenario.ts'
+import type { ConnectionPlan, Scenario } from './scenario.ts'
 
 const PORT = 4433
 /** Site names and addresses of the two nodes. */
@@ -311,9 +298,15 @@ export class Simulation implements RunHost {
     else this.#checkEnds()
     const rounds = this.#allNodes.reduce((sum, node) => sum + node.driver.stats.rounds, 0)
     const received = this.#allNodes.reduce((sum, node) => sum + node.driver.stats.datagramsReceived, 0)
+    if (rounds - received > 3 * this.#fingerprint.datagrams + 500)
+      this.violation(
+        `${rounds} rounds of the drivers for ${this.#fingerprint.datagrams} datagrams: timers fire for nothing`,
+      )
     for (const node of this.#allNodes) {
       for (const fault of node.faults)
-        this.violations.push(`${node.site}: the driver caught ${fault instanceof Error ? (fault.stack ?? fault.message) : String(fault)}`)
+        this.violations.push(
+          `${node.site}: the driver caught ${fault instanceof Error ? (fault.stack ?? fault.message) : String(fault)}`,
+        )
       if (this.clock.pending === 0) this.violations.push(...node.leftovers())
       this.violations.push(...node.powerOff())
     }
@@ -327,7 +320,9 @@ export class Simulation implements RunHost {
       datagrams: this.#fingerprint.datagrams,
       bytes: this.#fingerprint.bytes,
       rounds: rounds - received,
-      ends: this.runs.map((run) => run.peers.map((peer) => `${peer.side} ${describeReason(peer.closeReason)}`).join(', ')),
+      ends: this.runs.map((run) =>
+        run.peers.map((peer) => `${peer.side} ${describeReason(peer.closeReason)}`).join(', '),
+      ),
     }
   }
 
@@ -382,57 +377,12 @@ export class Simulation implements RunHost {
   /** A silent peer is given up after the idle timeout, and not much later: a keep-alive may go out before the silence is noticed. */
   #checkPatience(run: ConnectionRun, peer: SimPeer, reason: CloseReason): void {
     if (reason.kind !== 'idle-timeout' && reason.kind !== 'handshake-timeout') return
-    const since = Math.max(Math.min(this.#cutAt, run.isClosing ? run.closeAskedAt : Number.POSITIVE_INFINITY), this.#start)
+    const since = Math.max(
+      Math.min(this.#cutAt, run.isClosing ? run.closeAskedAt : Number.POSITIVE_INFINITY),
+      this.#start,
+    )
     const waited = peer.closedAt - since
-    if (waited > 45_000) this.violation(`connection ${run.index}: ${peer.side} waited ${waited.toFixed(0)} ms for a silent peer`)
+    if (waited > 45_000)
+      this.violation(`connection ${run.index}: ${peer.side} waited ${waited.toFixed(0)} ms for a silent peer`)
   }
-}
-
-function isLossy(path: PathSpec): boolean {
-  return (
-    path.loss > 0 ||
-    path.corrupt > 0 ||
-    path.straggle.share > 0 ||
-    path.jitterMs > 0 ||
-    path.spikes !== undefined ||
-    path.bottleneck !== undefined ||
-    path.mtuShrinksAt !== undefined ||
-    path.outage !== undefined ||
-    path.mtu < 1500
-  )
-}
-
-function describeReason(reason: CloseReason | undefined): string {
-  if (reason === undefined) return 'nothing'
-  return 'code' in reason ? `${reason.kind} ${reason.code}` : reason.kind
-}
-
-/** How `side` may end. What a lost CONNECTION_CLOSE leads to is allowed wherever datagrams get lost. */
-function allowedEnds(run: ConnectionRun, side: Side, isLossy: boolean, wasCut: boolean): string[] {
-  const { by, code, at } = run.plan.close
-  const ends: string[] = []
-  if (by === 'both' || by === side) ends.push(`local-application ${code}`)
-  if (by === 'both' || by !== side) {
-    ends.push(`peer-application ${code}`)
-    if (isLossy || at !== 'done') ends.push('idle-timeout', 'stateless-reset')
-    // RFC 9000 §10.2.3: during the handshake the application's close goes as APPLICATION_ERROR.
-    if (at !== 'done') ends.push('peer-transport 12', 'handshake-timeout')
-  }
-  if (wasCut) ends.push('idle-timeout', 'handshake-timeout', 'stateless-reset', `local-application ${code}`)
-  return ends
-}
-
-function makeLink(path: PathSpec, random: SimRandom): Link {
-  const parts: LinkPart[] = [new Mtu(path.mtu, 1000 + (path.mtuShrinksAt ?? Number.POSITIVE_INFINITY), 1200)]
-  if (path.bottleneck !== undefined) parts.push(new Bottleneck(path.bottleneck.bytesPerMs, path.bottleneck.queue))
-  if (path.outage !== undefined) parts.push(new Outage(path.outage.from, path.outage.to))
-  if (path.loss > 0)
-    parts.push(path.burst > 1 ? new BurstLoss(path.loss, path.burst, random.fork('loss')) : new Loss(path.loss, random.fork('loss')))
-  if (path.duplicate > 0) parts.push(new Duplicate(path.duplicate, random.fork('duplicate')))
-  if (path.corrupt > 0) parts.push(new Corrupt(path.corrupt, random.fork('corrupt')))
-  parts.push(new Delay(path.delayMs))
-  if (path.jitterMs > 0) parts.push(new Jitter(path.jitterMs, random.fork('jitter')))
-  if (path.straggle.share > 0) parts.push(new Straggle(path.straggle.share, path.straggle.ms, random.fork('straggle')))
-  if (path.spikes !== undefined) parts.push(new Spikes(path.spikes.everyMs, path.spikes.lengthMs))
-  return new Link(parts)
 }

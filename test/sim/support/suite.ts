@@ -18,7 +18,7 @@ export interface Shard {
 }
 
 function seedsOf(size: Size, shard: Shard): number[] {
-  const one = process.env['TOM_SIM_SEED']
+  const one = process.env.TOM_SIM_SEED
   if (one !== undefined) {
     const [kind, number] = one.includes(':') ? one.split(':') : ['small', one]
     return kind === size && shard.index === 0 ? [Number(number)] : []

@@ -1,0 +1,80 @@
+/** Counters of a connection and of its paths, as snapshots. Bytes are UDP payload unless said otherwise; times in ms. */
+import type { Path } from '../path/path.ts'
+import type { Route } from '../path/route.ts'
+import type { Parts } from './parts.ts'
+
+export interface PathStats {
+  readonly id: number
+  readonly route: Route
+  readonly validated: boolean
+  /** Smoothed, latest and least RTT; 0 before the first sample. */
+  readonly rttMs: number
+  readonly latestRttMs: number
+  readonly minRttMs: number
+  /** Datagram size in use, bytes. */
+  readonly mtu: number
+  readonly congestionWindow: number
+  readonly bytesInFlight: number
+  readonly datagramsSent: number
+  readonly datagramsReceived: number
+  readonly bytesSent: number
+  readonly bytesReceived: number
+  readonly lostPackets: number
+  readonly lostBytes: number
+  readonly spuriousLosses: number
+  /** Probe timeouts since the start. */
+  readonly ptos: number
+}
+
+export interface ConnectionStats {
+  /** TLS 1.3 id, for example 0x1301; 0 before it is negotiated. */
+  readonly cipherSuite: number
+  readonly keyUpdates: number
+  readonly streamsOpened: number
+  readonly streamsAccepted: number
+  readonly openStreams: number
+  /** Stream payload, first transmissions only. */
+  readonly streamBytesSent: number
+  readonly streamBytesReceived: number
+  readonly streamBytesRetransmitted: number
+  readonly paths: readonly PathStats[]
+}
+
+export function pathStats(path: Path): PathStats {
+  const { rtt, congestion, bytesInFlight } = path.link.recovery
+  const { stats } = path.detection
+  return {
+    id: path.id,
+    route: path.link.route,
+    validated: path.link.validated,
+    rttMs: rtt.hasSample ? rtt.smoothed : 0,
+    latestRttMs: rtt.hasSample ? rtt.latest : 0,
+    minRttMs: rtt.hasSample ? rtt.min : 0,
+    mtu: path.link.mtu.current,
+    congestionWindow: congestion.window,
+    bytesInFlight,
+    datagramsSent: path.datagramsSent,
+    datagramsReceived: path.datagramsReceived,
+    bytesSent: path.bytesSent,
+    bytesReceived: path.bytesReceived,
+    lostPackets: stats.lostPackets,
+    lostBytes: stats.lostBytes,
+    spuriousLosses: stats.spuriousLosses,
+    ptos: stats.ptos,
+  }
+}
+
+export function connectionStats(parts: Parts): ConnectionStats {
+  const { handshake, streams, path } = parts
+  return {
+    cipherSuite: handshake.tls.suite?.id ?? 0,
+    keyUpdates: handshake.oneRtt?.updates ?? 0,
+    streamsOpened: streams.stats.opened,
+    streamsAccepted: streams.stats.accepted,
+    openStreams: streams.openCount,
+    streamBytesSent: streams.stats.bytesSent,
+    streamBytesReceived: streams.stats.bytesReceived,
+    streamBytesRetransmitted: streams.stats.retransmittedBytes,
+    paths: [pathStats(path)],
+  }
+}
