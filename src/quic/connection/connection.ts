@@ -476,6 +476,7 @@ export class Connection {
     const { path, handshake, lifecycle } = parts
     if (handshake.isConfirmed || lifecycle.isEnded) return
     handshake.isConfirmed = true
+    handshake.oneRtt?.prepare()
     path.detection.handshakeConfirmed = true
     path.detection.setPeerValidated(true)
     this.#discardInitial()

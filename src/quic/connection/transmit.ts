@@ -114,6 +114,8 @@ export class Transmitter {
     // RFC 9002 §7.8: when there is nothing to send, the window is not what limits us
     recovery.appLimited = mayData && !wanted
     if (!wanted && !this.#anyAckOrProbe(now)) return false
+    // RFC 9002 §6.2.4: a probe takes the handshake data of the other spaces along, which a full window may hold back for good
+    const isProbing = !handshake.isConfirmed && this.#isProbing
     const slot = slots.acquire()
     if (slot === -1) return false
     const base = slots.offset(slot)
@@ -125,7 +127,8 @@ export class Transmitter {
       const space = builder.space(level as Level)
       if (space === undefined) continue
       const draft = builder.drafts[count]!
-      if (!this.#writePacket(draft, at, end, space, mayData, now)) continue
+      const may = mayData || (isProbing && level !== Level.OneRtt)
+      if (!this.#writePacket(draft, at, end, space, may, now)) continue
       // RFC 9000 §14.1: a client's Initial datagrams, and a server's when they ask for an answer
       if (level === Level.Initial && (role === 'client' || draft.writer.ackEliciting)) padded = true
       at += draft.size
@@ -150,6 +153,11 @@ export class Transmitter {
     if (this.#builder.space(level) === undefined) return false
     if (parts.handshake.streams[level].hasPending) return true
     return level === Level.OneRtt && (parts.pending !== 0 || parts.streams.hasPending || parts.datagrams.hasPending)
+  }
+
+  get #isProbing(): boolean {
+    const { handshake, path } = this.#parts
+    return handshake.initialSpace.probes > 0 || handshake.handshakeSpace.probes > 0 || path.space.probes > 0
   }
 
   #anyAckOrProbe(now: number): boolean {

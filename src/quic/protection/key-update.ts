@@ -30,7 +30,8 @@ export class OneRttKeys {
   #previous: AeadKey | undefined = undefined
   /** When the previous receive key goes, ms; Infinity until the peer has followed. */
   #previousUntil = Number.POSITIVE_INFINITY
-  #next: AeadKey
+  /** Undefined until `prepare`: the handshake does not wait for a key that no packet needs yet. */
+  #next: AeadKey | undefined = undefined
   readonly #sendHeader: HeaderKey
   readonly #receiveHeader: HeaderKey
   #sealed = 0
@@ -47,7 +48,16 @@ export class OneRttKeys {
     this.#sendHeader = send.header
     this.#receive = receive.aead
     this.#receiveHeader = receive.header
-    this.#next = deriveAead(crypto, suite, nextSecret(crypto, suite, receiveSecret))
+  }
+
+  /** RFC 9001 §6.3: the keys of the next phase are there before a packet asks for them, so that timing tells nothing. Call when the handshake is confirmed. */
+  prepare(): AeadKey {
+    if (this.#next === undefined) {
+      const secret = nextSecret(this.#crypto, this.#suite, this.#receiveSecret)
+      this.#next = deriveAead(this.#crypto, this.#suite, secret)
+      secret.fill(0)
+    }
+    return this.#next
   }
 
   get sendKey(): AeadKey {
@@ -74,7 +84,7 @@ export class OneRttKeys {
   select(phaseBit: number, packetNumber: number, phaseStart: number): AeadKey {
     if (phaseBit === this.phase) return this.#receive
     if (this.#previous !== undefined && (phaseStart === -1 || packetNumber < phaseStart)) return this.#previous
-    return this.#next
+    return this.prepare()
   }
 
   /**
@@ -143,11 +153,12 @@ export class OneRttKeys {
     const suite = this.#suite
     this.#previous?.free()
     this.#previous = this.#receive
-    this.#receive = this.#next
+    this.#receive = this.prepare()
     const oldReceive = this.#receiveSecret
     this.#receiveSecret = nextSecret(crypto, suite, oldReceive)
     oldReceive.fill(0)
-    this.#next = deriveAead(crypto, suite, nextSecret(crypto, suite, this.#receiveSecret))
+    this.#next = undefined
+    this.prepare()
     const oldSend = this.#sendSecret
     this.#sendSecret = nextSecret(crypto, suite, oldSend)
     oldSend.fill(0)
@@ -164,7 +175,7 @@ export class OneRttKeys {
     this.#receive.free()
     this.#previous?.free()
     this.#previous = undefined
-    this.#next.free()
+    this.#next?.free()
     this.#sendHeader.free()
     this.#receiveHeader.free()
     this.#sendSecret.fill(0)

@@ -66,6 +66,9 @@ describe('phases', () => {
 
   test('RFC 9001 §6.3: the next keys are there before they are needed', () => {
     const { crypto, left, right } = pairOfKeys()
+    // as the connection does when the handshake is confirmed
+    left.prepare()
+    right.prepare()
     const before = crypto.liveKeys
     left.initiate()
     const key = right.select(left.phase, 7, 3)

@@ -253,8 +253,14 @@ export class Simulation implements RunHost {
     run.isSettled = true
     if (this.#isRebinding || !this.runs.every((one) => one.isSettled)) return
     this.#isRebinding = true
-    for (const { at, host } of this.scenario.rebinds)
-      this.clock.after(at, () => this.#nat!.rebind(host ? this.#random.pick(NAT_HOSTS) : this.#nat!.host))
+    for (const { at, host } of this.scenario.rebinds) this.clock.after(at, () => this.#rebind(host))
+  }
+
+  /** Not while a handshake runs: a server only follows confirmed connections (RFC 9000 §9). */
+  #rebind(host: boolean): void {
+    if (this.runs.every((one) => one.isSettled))
+      this.#nat!.rebind(host ? this.#random.pick(NAT_HOSTS) : this.#nat!.host)
+    else this.clock.after(50, () => this.#rebind(host))
   }
 
   // power
