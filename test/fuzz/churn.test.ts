@@ -5,7 +5,7 @@ import { Delay, Link } from '../sim/support/link-parts.ts'
 import { Network } from '../sim/support/network.ts'
 import { SimNode } from '../sim/support/node.ts'
 import { SimRandom } from '../sim/support/random.ts'
-import { FACTOR, memoryInUse } from './support/budget.ts'
+import { FACTOR, memoryInUse, TIMEOUT } from './support/budget.ts'
 
 const ALPN = new TextEncoder().encode('churn')
 const CONNECTIONS = 2000 * FACTOR
@@ -61,45 +61,49 @@ function once(clock: VirtualClock, client: SimNode, server: SimNode): void {
 
 let accept: ConstructorParameters<typeof SimNode>[0]['onIncoming'] = () => {}
 
-test(`${CONNECTIONS} connects and closes leave heap, handles and keys flat`, () => {
-  const clock = new VirtualClock()
-  const network = new Network(clock)
-  const node = (site: string, host: string) =>
-    new SimNode({
-      clock,
-      network,
-      random: new SimRandom(site),
-      site,
-      hosts: [host],
-      port: 1,
-      secretKey: new SimRandom(`key ${site}`).bytes(32),
-      timerGrainMs: 0,
-      slots: 64,
-      freshKeys: true,
-      alpns: () => [ALPN],
-      onIncoming: (...both) => accept(...both),
-    })
-  const client = node('client', '10.0.0.1')
-  const server = node('server', '10.0.0.2')
-  for (const [from, to] of [
-    ['client', 'server'],
-    ['server', 'client'],
-  ] as const)
-    network.setLink(from, to, 4, new Link([new Delay(1)]))
+test(
+  `${CONNECTIONS} connects and closes leave heap, handles and keys flat`,
+  () => {
+    const clock = new VirtualClock()
+    const network = new Network(clock)
+    const node = (site: string, host: string) =>
+      new SimNode({
+        clock,
+        network,
+        random: new SimRandom(site),
+        site,
+        hosts: [host],
+        port: 1,
+        secretKey: new SimRandom(`key ${site}`).bytes(32),
+        timerGrainMs: 0,
+        slots: 64,
+        freshKeys: true,
+        alpns: () => [ALPN],
+        onIncoming: (...both) => accept(...both),
+      })
+    const client = node('client', '10.0.0.1')
+    const server = node('server', '10.0.0.2')
+    for (const [from, to] of [
+      ['client', 'server'],
+      ['server', 'client'],
+    ] as const)
+      network.setLink(from, to, 4, new Link([new Delay(1)]))
 
-  for (let index = 0; index < WARM_UP; index++) once(clock, client, server)
-  const keys = [client.crypto.liveKeys, server.crypto.liveKeys]
-  const resources = process.getActiveResourcesInfo().length
-  const memory = memoryInUse()
-  for (let index = WARM_UP; index < CONNECTIONS; index++) once(clock, client, server)
+    for (let index = 0; index < WARM_UP; index++) once(clock, client, server)
+    const keys = [client.crypto.liveKeys, server.crypto.liveKeys]
+    const resources = process.getActiveResourcesInfo().length
+    const memory = memoryInUse()
+    for (let index = WARM_UP; index < CONNECTIONS; index++) once(clock, client, server)
 
-  expect([client.crypto.liveKeys, server.crypto.liveKeys]).toEqual(keys)
-  expect([...client.leftovers(), ...server.leftovers()]).toEqual([])
-  expect([client.driver.routes.size, server.driver.routes.size]).toEqual([1, 1])
-  expect(clock.pending).toBe(0)
-  expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(resources)
-  // 1,700 more connections; one that stayed would weigh tens of thousands of bytes.
-  expect(memoryInUse() - memory).toBeLessThan(3_000_000)
-  expect([...client.faults, ...server.faults]).toEqual([])
-  expect([...client.powerOff(), ...server.powerOff()]).toEqual([])
-})
+    expect([client.crypto.liveKeys, server.crypto.liveKeys]).toEqual(keys)
+    expect([...client.leftovers(), ...server.leftovers()]).toEqual([])
+    expect([client.driver.routes.size, server.driver.routes.size]).toEqual([1, 1])
+    expect(clock.pending).toBe(0)
+    expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(resources)
+    // 1,700 more connections; one that stayed would weigh tens of thousands of bytes.
+    expect(memoryInUse() - memory).toBeLessThan(3_000_000)
+    expect([...client.faults, ...server.faults]).toEqual([])
+    expect([...client.powerOff(), ...server.powerOff()]).toEqual([])
+  },
+  TIMEOUT,
+)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Connection } from '../../src/quic/index.ts'
 import { SimRandom } from '../sim/support/random.ts'
-import { FACTOR, memoryInUse, SEED } from './support/budget.ts'
+import { FACTOR, memoryInUse, SEED, TIMEOUT } from './support/budget.ts'
 import { mutate } from './support/mutate.ts'
 import { GENUINE_ROUTE, Pair } from './support/pair.ts'
 
@@ -121,44 +121,48 @@ function works(pair: Pair): boolean {
   return last === 10_000
 }
 
-test.each(STAGES)('strangers send noise: $name', ({ name, survives, reach }) => {
-  const before = memoryInUse()
-  for (let round = 0; round < ROUNDS_PER_STAGE; round++) {
-    const label = `${SEED}/${name}/${round}`
-    const random = new SimRandom(label)
-    const pair = new Pair(random.fork('pair'))
-    // something to change even where nothing has been sent yet
-    const donor = new Pair(random.fork('donor'))
-    donor.dial()
-    donor.exchange(6)
-    reach(pair)
-    let sent = new Uint8Array(0)
-    try {
-      for (let index = 0; index < DATAGRAMS_PER_ROUND; index++) {
-        const { corpus } = random.chance(0.8) && pair.corpus.length > 0 ? pair : donor
-        const genuine = random.pick(corpus)
-        sent = Uint8Array.from(mutate(random, genuine.bytes, random.pick(corpus).bytes))
-        const to = random.chance(0.85) ? genuine.to : random.pick(['client', 'server'] as const)
-        // Whoever sends copies of a first Initial from elsewhere and is faster gets the answers (RFC 9000 §21.1): not tried where it must survive.
-        const isStranger = random.chance(0.2) && !(survives && isHandshake(pair))
-        pair[to].receive(sent, isStranger ? random.int(1, 40) : GENUINE_ROUTE, pair.now)
-        if (random.chance(0.1)) {
-          pair.collect()
-          pair.now += random.between(0, 3)
-          pair.client.tick(pair.now)
-          pair.server.tick(pair.now)
+test.each(STAGES)(
+  'strangers send noise: $name',
+  ({ name, survives, reach }) => {
+    const before = memoryInUse()
+    for (let round = 0; round < ROUNDS_PER_STAGE; round++) {
+      const label = `${SEED}/${name}/${round}`
+      const random = new SimRandom(label)
+      const pair = new Pair(random.fork('pair'))
+      // something to change even where nothing has been sent yet
+      const donor = new Pair(random.fork('donor'))
+      donor.dial()
+      donor.exchange(6)
+      reach(pair)
+      let sent = new Uint8Array(0)
+      try {
+        for (let index = 0; index < DATAGRAMS_PER_ROUND; index++) {
+          const { corpus } = random.chance(0.8) && pair.corpus.length > 0 ? pair : donor
+          const genuine = random.pick(corpus)
+          sent = Uint8Array.from(mutate(random, genuine.bytes, random.pick(corpus).bytes))
+          const to = random.chance(0.85) ? genuine.to : random.pick(['client', 'server'] as const)
+          // Whoever sends copies of a first Initial from elsewhere and is faster gets the answers (RFC 9000 §21.1): not tried where it must survive.
+          const isStranger = random.chance(0.2) && !(survives && isHandshake(pair))
+          pair[to].receive(sent, isStranger ? random.int(1, 40) : GENUINE_ROUTE, pair.now)
+          if (random.chance(0.1)) {
+            pair.collect()
+            pair.now += random.between(0, 3)
+            pair.client.tick(pair.now)
+            pair.server.tick(pair.now)
+          }
         }
+        if (survives) expect(works(pair), 'the connection works afterwards').toBe(true)
+        for (const connection of [...pair.client.connections, ...pair.server.connections])
+          connection.close(0, '', pair.now)
+        pair.pass(120_000)
+      } catch (error) {
+        throw new Error(`${label}: after ${Buffer.from(sent).toString('hex')}`, { cause: error })
       }
-      if (survives) expect(works(pair), 'the connection works afterwards').toBe(true)
-      for (const connection of [...pair.client.connections, ...pair.server.connections])
-        connection.close(0, '', pair.now)
-      pair.pass(120_000)
-    } catch (error) {
-      throw new Error(`${label}: after ${Buffer.from(sent).toString('hex')}`, { cause: error })
+      expect(pair.leftovers(), label).toEqual([])
+      donor.client.engine.close()
+      donor.server.engine.close()
     }
-    expect(pair.leftovers(), label).toEqual([])
-    donor.client.engine.close()
-    donor.server.engine.close()
-  }
-  expect(memoryInUse() - before).toBeLessThan(20_000_000)
-})
+    expect(memoryInUse() - before).toBeLessThan(20_000_000)
+  },
+  TIMEOUT,
+)

@@ -85,6 +85,24 @@ describe('handshake', () => {
     for (let index = 0; index < 10; index++) tell(`retry ${index}`, { path: LOSSY, scenario: { retry: [false, true] } })
   })
 
+  test('RFC 9000 §8.1.3: who shows the token of an earlier connection is not asked to prove its address again', () => {
+    const plan = (startsAt: number, showsToken: boolean): ConnectionPlan => ({
+      ...PLAIN_CONNECTION,
+      startsAt,
+      showsToken,
+    })
+    const again = (showsToken: boolean) =>
+      tell(`token ${showsToken}`, {
+        scenario: {
+          retry: [false, true],
+          answering: [{}, { issueTokens: true }],
+          connections: [plan(0, false), plan(5000, showsToken)],
+        },
+      }).sim.retries
+    expect(again(false)).toBe(2)
+    expect(again(true)).toBe(1)
+  })
+
   test('RFC 8446 §4.1.4: a second ClientHello when the server wants the other group', () => {
     tell('hello retry', {
       connection: { settings: { groups: ['p256', 'x25519'] } },

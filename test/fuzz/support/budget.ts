@@ -3,6 +3,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 export const FACTOR = Number(process.env.TOM_FUZZ ?? 1)
+/** ms */
+export const TIMEOUT = 60_000 * FACTOR
 export const SEED = process.env.TOM_FUZZ_SEED ?? '1'
 
 /** Bytes of heap and array buffers that are really in use. */

@@ -71,7 +71,7 @@ describe('payloads', () => {
     expect(pair.server.connection!.isClosed).toBe(false)
   })
 
-  test('RFC 9000 §10.2: an engine whose connection broke goes on with the next one', () => {
+  test('RFC 9000 §11.1: the connection closes, the engine goes on with the next one', () => {
     const pair = new Pair().connect()
     forge(pair, 'client', [0x21])
     pair.run(5_000)
@@ -93,21 +93,25 @@ describe('levels', () => {
     ['DATAGRAM', [0x31, 0x00]],
     ['IMMEDIATE_ACK', [0x1f]],
   ]
-  for (const level of [Level.Initial, Level.Handshake]) {
-    const packet = level === Level.Initial ? 'an Initial' : 'a Handshake'
-    for (const [name, frames] of wrong) {
-      test(`RFC 9000 §12.5: ${name} in ${packet} packet`, () => {
-        const pair = midHandshake()
-        forge(pair, 'client', padded(frames, 1160), { level })
-        expectClosedWith(pair, 'server', PROTOCOL_VIOLATION)
-      })
-    }
-    test(`RFC 9000 §17.2: reserved bits in ${packet} packet`, () => {
+  for (const [name, frames] of wrong) {
+    test(`RFC 9000 §12.5, §17.2.2: ${name} in an Initial packet`, () => {
+      const pair = midHandshake()
+      forge(pair, 'client', padded(frames, 1160), { level: Level.Initial })
+      expectClosedWith(pair, 'server', PROTOCOL_VIOLATION)
+    })
+    test(`RFC 9000 §12.5, §17.2.4: ${name} in a Handshake packet`, () => {
+      const pair = midHandshake()
+      forge(pair, 'client', frames, { level: Level.Handshake })
+      expectClosedWith(pair, 'server', PROTOCOL_VIOLATION)
+    })
+  }
+
+  for (const level of [Level.Initial, Level.Handshake])
+    test(`RFC 9000 §17.2: reserved bits at level ${level}`, () => {
       const pair = midHandshake()
       forge(pair, 'client', padded([0x01], 1160), { level, firstByteBits: 0x04 })
       expectClosedWith(pair, 'server', PROTOCOL_VIOLATION)
     })
-  }
 
   test('RFC 9001 §4.1.3: new CRYPTO data at a level that TLS has left', () => {
     const pair = midHandshake()

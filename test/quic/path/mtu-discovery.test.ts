@@ -56,4 +56,14 @@ describe('black hole', () => {
     expect(mtu.lost(1200, 160)).toBe(false)
     expect(mtu.lost(1452, 170)).toBe(true)
   })
+
+  test('RFC 8899 §4.3: probe timeouts in a row, when nothing arrives that could tell of a loss', () => {
+    const mtu = grown()
+    expect([1, 2, 3].map((count) => mtu.timedOut(count, 100))).toEqual([false, false, true])
+    expect(mtu.current).toBe(1200)
+    // Small datagrams are not the reason.
+    expect(mtu.timedOut(9, 200)).toBe(false)
+    expect(mtu.probeSize(60_099)).toBe(0)
+    expect(mtu.probeSize(60_100)).toBe(1452)
+  })
 })

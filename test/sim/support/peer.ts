@@ -60,6 +60,8 @@ export class SimPeer implements ConnectionHandler {
   closeReason: CloseReason | undefined = undefined
   closedAt = 0
   isDrained = false
+  /** From NEW_TOKEN. */
+  token: Uint8Array | undefined = undefined
   /** Taken when it closed, before the keys go. */
   stats: ConnectionStats | undefined = undefined
   /** Events by type. */
@@ -159,6 +161,9 @@ export class SimPeer implements ConnectionHandler {
         break
       case 'datagram':
         this.#readDatagrams()
+        break
+      case 'token':
+        this.token = event.token
         break
       default:
     }

@@ -73,6 +73,8 @@ export interface ConnectionPlan {
   readonly fanOut: boolean
   readonly family: 4 | 6
   readonly settings: Partial<QuicSettings>
+  /** Shows the token that an earlier connection got. */
+  readonly showsToken?: boolean
   readonly transfers: readonly Transfer[]
   readonly datagrams: readonly DatagramFlow[]
   /** Who updates keys, ms after the handshake is confirmed there. */

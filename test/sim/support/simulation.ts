@@ -95,6 +95,7 @@ export class Simulation implements RunHost {
   readonly nodes: [SimNode, SimNode]
   readonly runs: ConnectionRun[] = []
   readonly violations: string[] = []
+  retries = 0
   /** Nodes that were replaced. */
   readonly #formerNodes: SimNode[] = []
   readonly #random: SimRandom
@@ -186,6 +187,8 @@ export class Simulation implements RunHost {
     }
     const other = this.nodes[plan.dialler === 0 ? 1 : 0]
     const families: (4 | 6)[] = plan.fanOut ? (plan.family === 4 ? [4, 6] : [6, 4]) : [plan.family]
+    const token =
+      plan.showsToken === true ? this.runs.find((one) => one.client?.token !== undefined)?.client?.token : undefined
     run.client = new SimPeer(
       node,
       'client',
@@ -196,6 +199,7 @@ export class Simulation implements RunHost {
             alpns: [this.#alpn(run.index)],
             routes: this.#routes(run, families),
             settings: plan.settings,
+            ...(token === undefined ? {} : { token }),
           },
           peer,
         ),
@@ -212,6 +216,7 @@ export class Simulation implements RunHost {
 
   #incoming(node: SimNode, index: 0 | 1, incoming: Incoming): void {
     if (this.scenario.retry[index] && !incoming.validated) {
+      this.retries++
       node.driver.retry(incoming)
       return
     }

@@ -30,6 +30,11 @@ function seedsOf(size: Size, shard: Shard): number[] {
   return seeds
 }
 
+/** Repeats one seed. */
+export function replayCommand(size: Size, seed: number): string {
+  return `TOM_SIM_SEED=${size === 'small' ? seed : `${size}:${seed}`} npx vitest run --project sim`
+}
+
 /** Runs the scenario and fails with all that was wrong. `replay`: the command that repeats it. */
 export function expectGoodEnd(scenario: Scenario, replay?: string): Outcome {
   const outcome = new Simulation(scenario).run()
@@ -70,7 +75,6 @@ export function runSeeds(size: Size, shard: Shard): void {
   if (seeds.length === 0) test.skip(`no ${size} seeds here`, () => {})
   for (const seed of seeds)
     test(`seed ${size}:${seed} ends well`, () => {
-      const name = size === 'small' ? `${seed}` : `${size}:${seed}`
-      expectGoodEnd(scenarioOf(size, seed), `TOM_SIM_SEED=${name} npx vitest run --project sim`)
+      expectGoodEnd(scenarioOf(size, seed), replayCommand(size, seed))
     })
 }

@@ -1,0 +1,9 @@
+/** Seeds that once failed, with what broke. A seed stays as long as it fails when the fix is taken out; a new failure is added by its seed. */
+export const REGRESSIONS: readonly { readonly seed: number; readonly broke: string }[] = [
+  { seed: 9, broke: 'a packet with CONNECTION_CLOSE from a new port moved the path after the end' },
+  { seed: 81, broke: 'an engine that was closed while a connection drained kept its keys and ids' },
+  { seed: 107, broke: 'after Retry, copies of the Initial took the token to addresses it was not made for' },
+  { seed: 134, broke: 'a lost Finished waited for a window full of 1-RTT packets that nobody could acknowledge' },
+  { seed: 241, broke: 'an ACK held back by the amplification limit fired its timer every millisecond' },
+  { seed: 674, broke: 'a lost ServerHello waited for a window full of Handshake packets that nobody could open' },
+]
