@@ -275,9 +275,33 @@ test('close: a slow path holds it up for 3 s at most', async () => {
   client.close().then(() => {
     ended = platform.time
   })
-  await carry(platform, 5_000, 1_000)
+  // an answer would take 3.2 s
+  await carry(platform, 5_000, 1_600)
   expect(ended - start).toBeGreaterThan(2_900)
   expect(ended - start).toBeLessThanOrEqual(3_050)
+  const closing = server.close()
+  await platform.advanceAsync(5_000)
+  await closing
+  expect(platform.nextTimer).toBe(Number.POSITIVE_INFINITY)
+})
+
+test('close: it is over when the peers have answered, RFC 9000 §10.2', async () => {
+  const platform = new VirtualPlatform()
+  const client = await Endpoint.bind({ runtime: { platform }, bind: ['192.0.2.1:1'] })
+  const server = await Endpoint.bind({ runtime: { platform }, bind: ['192.0.2.2:2'], alpns: [ALPN] })
+  const accepted = server.accept()
+  const dial = client.connect(server.addr(), ALPN)
+  await carry(platform, 10_000, 100)
+  await accepted
+  await dial
+  const start = platform.time
+  let ended = 0
+  client.close().then(() => {
+    ended = platform.time
+  })
+  await carry(platform, 5_000, 100)
+  expect(ended - start).toBeGreaterThanOrEqual(200)
+  expect(ended - start).toBeLessThanOrEqual(250)
   const closing = server.close()
   await platform.advanceAsync(5_000)
   await closing

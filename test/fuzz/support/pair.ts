@@ -53,7 +53,8 @@ export class End {
       slots: this.slots,
       routes: ROUTES,
       secretKey: random.bytes(32),
-      server: { alpns: () => [ALPN] },
+      // Not for the client: its own first packet, thrown back at it, would be answered, and the answer, thrown back as well, would end the dial.
+      ...(name === 'server' ? { server: { alpns: () => [ALPN] } } : {}),
       retryThreshold: 64,
     })
   }
