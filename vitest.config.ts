@@ -3,11 +3,20 @@ import { SuiteTimes } from './scripts/suite-times.ts'
 
 // One suite after the other (groupOrder), the files of a suite side by side: so the time of a suite means something,
 // and the interop tests, which share the machine with a native node, do not race the fuzzers for the cores.
-const suite = (name: string, order: number, include: string[], exclude: string[], testTimeout: number) => ({
+const suite = (
+  name: string,
+  order: number,
+  include: string[],
+  exclude: string[],
+  testTimeout: number,
+  isolate: boolean,
+) => ({
   extends: true as const,
-  test: { name, include, exclude, testTimeout, hookTimeout: testTimeout, sequence: { groupOrder: order } },
+  test: { name, include, exclude, testTimeout, hookTimeout: testTimeout, isolate, sequence: { groupOrder: order } },
 })
 
+// A hundred small files share their modules: loading them anew for each took as long as the tests. Files that replace modules cannot.
+const replacing = ['test/platform/udp-socket-queue.test.ts', 'test/quic/connection/migration-forbidden.test.ts']
 const special = ['sim', 'fuzz', 'interop', 'readme'].map((name) => `test/${name}/**`)
 
 export default defineConfig({
@@ -16,11 +25,12 @@ export default defineConfig({
     passWithNoTests: true,
     reporters: ['default', new SuiteTimes()],
     projects: [
-      suite('unit', 1, ['test/**/*.test.ts'], [...special, 'test/lab/**'], 20_000),
-      suite('sim', 2, ['test/sim/**/*.test.ts'], [], 60_000),
-      suite('fuzz', 3, ['test/fuzz/**/*.test.ts'], [], 60_000),
-      suite('interop', 4, ['test/interop/**/*.test.ts'], [], 60_000),
-      suite('readme', 5, ['test/readme/**/*.test.ts'], [], 60_000),
+      suite('unit', 1, ['test/**/*.test.ts'], [...special, ...replacing, 'test/lab/**'], 20_000, false),
+      suite('unit-alone', 2, replacing, [], 20_000, true),
+      suite('sim', 3, ['test/sim/**/*.test.ts'], [], 60_000, true),
+      suite('fuzz', 4, ['test/fuzz/**/*.test.ts'], [], 60_000, true),
+      suite('interop', 5, ['test/interop/**/*.test.ts'], [], 60_000, true),
+      suite('readme', 6, ['test/readme/**/*.test.ts'], [], 60_000, true),
     ],
   },
 })

@@ -26,8 +26,8 @@ interface Command {
 async function obey(command: Command): Promise<Record<string, unknown>> {
   switch (command.cmd) {
     case 'usage': {
-      if (globalThis.gc !== undefined) globalThis.gc()
       const { user, system } = process.cpuUsage()
+      if (globalThis.gc !== undefined) globalThis.gc()
       const { rss, external } = process.memoryUsage()
       return { cpuUs: user + system, rss, external }
     }

@@ -41,7 +41,9 @@ test('an endpoint', () => {
 
 test('a connection and its streams: bytes are Uint8Array, waits take a signal', () => {
   expectTypeOf<Connection['openBi']>().returns.resolves.toEqualTypeOf<BiStream>()
-  expectTypeOf<NonNullable<Parameters<Connection['acceptBi']>[0]>>().toEqualTypeOf<{ readonly signal?: AbortSignal | undefined }>()
+  expectTypeOf<NonNullable<Parameters<Connection['acceptBi']>[0]>>().toEqualTypeOf<{
+    readonly signal?: AbortSignal | undefined
+  }>()
   expectTypeOf<BiStream>().toExtend<{ send: SendStream; recv: RecvStream }>()
   expectTypeOf<SendStream['write']>().parameter(0).toEqualTypeOf<Uint8Array>()
   expectTypeOf<SendStream>().toHaveProperty('writable').toEqualTypeOf<WritableStream<Uint8Array>>()

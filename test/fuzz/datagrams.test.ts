@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Connection } from '../../src/quic/index.ts'
+import { memoryInUse } from '../sim/support/memory.ts'
 import { SimRandom } from '../sim/support/random.ts'
-import { FACTOR, memoryInUse, SEED, TIMEOUT } from './support/budget.ts'
+import { FACTOR, SEED, TIMEOUT } from './support/budget.ts'
 import { mutate } from './support/mutate.ts'
 import { GENUINE_ROUTE, Pair } from './support/pair.ts'
 

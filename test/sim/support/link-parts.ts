@@ -75,12 +75,16 @@ export class Loss implements LinkPart {
   }
 }
 
+/** What makes a run of losses is over after so long, ms: sparse datagrams are lost one by one. */
+const LONGEST_RUN_MS = 200
+
 /** Loss in runs: the mean share is `probability`, the mean run `length` datagrams. */
 export class BurstLoss implements LinkPart {
   readonly #enter: number
   readonly #leave: number
   readonly #random: SimRandom
   #losing = false
+  #beganAt = 0
 
   constructor(probability: number, length: number, random: SimRandom) {
     this.#leave = 1 / length
@@ -89,7 +93,12 @@ export class BurstLoss implements LinkPart {
   }
 
   pass(parcel: Parcel, next: (parcel: Parcel) => void): void {
-    this.#losing = this.#losing ? !this.#random.chance(this.#leave) : this.#random.chance(this.#enter)
+    const isOver = this.#losing && (this.#random.chance(this.#leave) || parcel.at - this.#beganAt > LONGEST_RUN_MS)
+    if (isOver) this.#losing = false
+    else if (!this.#losing && this.#random.chance(this.#enter)) {
+      this.#losing = true
+      this.#beganAt = parcel.at
+    }
     if (!this.#losing) next(parcel)
   }
 }

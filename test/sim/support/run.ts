@@ -91,7 +91,7 @@ export class ConnectionRun {
       client.connection.migrate(this.#host.otherRoute(this), this.clock.now)
     } catch (error) {
       if (!(error instanceof Error) || !error.message.includes('spare connection id')) throw error
-      client.later(30, () => this.#migrate(client))
+      client.later(250, () => this.#migrate(client))
       return
     }
     this.#deedDone()
