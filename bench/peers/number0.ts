@@ -78,6 +78,7 @@ export async function bind(alpns: readonly string[]): Promise<BenchEndpoint> {
   builder.bindAddr('[::1]:0')
   builder.alpns(alpns.map(text))
   const endpoint = await builder.bind()
+  const targets = new Map<string, unknown>()
   const port = endpoint
     .boundSockets()
     .find((address: string) => address.startsWith('127.0.0.1:'))
@@ -85,8 +86,12 @@ export async function bind(alpns: readonly string[]): Promise<BenchEndpoint> {
   return {
     address: `${endpoint.id().toString()}@127.0.0.1:${port}`,
     connect: async (address, alpn) => {
-      const [id, socket] = address.split('@') as [string, string]
-      const target = new iroh.EndpointAddr(iroh.EndpointId.fromBytes([...Buffer.from(id, 'hex')]), null, [socket])
+      let target = targets.get(address)
+      if (target === undefined) {
+        const [id, socket] = address.split('@') as [string, string]
+        target = new iroh.EndpointAddr(iroh.EndpointId.fromBytes([...Buffer.from(id, 'hex')]), null, [socket])
+        targets.set(address, target)
+      }
       return new IrohConnection(await endpoint.connect(target, text(alpn)))
     },
     accept: async () => {

@@ -326,7 +326,7 @@ export class Connection {
   }
 
   #onConnected(): void {
-    this.#remoteId = EndpointId.fromBytes(this.#quic.peerKey!)
+    this.#remoteId = EndpointId.fromVerifiedKey(this.#quic.peerKey!)
     this.#isEstablished = true
     this.#established.resolve()
   }

@@ -34,6 +34,15 @@ export class EndpointId {
   }
 
   /**
+   * Copies 32 bytes that are known to be a key, because a signature was verified with them: the curve is not asked again, which would take
+   * longer than all else a finished handshake has to do. Throws IdentityError INVALID_ID for another length.
+   */
+  static fromVerifiedKey(bytes: Uint8Array): EndpointId {
+    if (bytes.length !== LENGTH) throw invalid(`an endpoint id has ${LENGTH} bytes, not ${bytes.length}`)
+    return new EndpointId(Uint8Array.from(bytes))
+  }
+
+  /**
    * The general parser: 64 characters are lower-case hex, anything else must be base32 (RFC 4648, any case, no padding, 52 characters).
    * z-base-32 has its own parser, `fromZ32`. Throws IdentityError INVALID_ID.
    */
