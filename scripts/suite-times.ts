@@ -5,7 +5,14 @@
 import type { Reporter, TestModule } from 'vitest/node'
 
 /** Wall-clock seconds on two cores. Their sum stays under the five minutes that `npm test` may take. */
-const BUDGETS: Readonly<Record<string, number>> = { unit: 45, 'unit-alone': 5, sim: 90, fuzz: 30, interop: 75, readme: 30 }
+const BUDGETS: Readonly<Record<string, number>> = {
+  unit: 45,
+  'unit-alone': 5,
+  sim: 90,
+  fuzz: 30,
+  interop: 75,
+  readme: 30,
+}
 
 interface Span {
   from: number
