@@ -2,7 +2,7 @@
  * All QUIC connections of a node, sans-I/O: finds the connection of a datagram, creates and retires connections, and answers what belongs to
  * none: version negotiation, Retry, refusal, stateless reset (RFC 9000 §5.2, §6, §8.1, §10.3). The only holder of engine-wide state.
  */
-import { Writer } from '../bytes/index.ts'
+import { encodeHex, Writer } from '../bytes/index.ts'
 import type { CryptoProvider, Signer } from '../crypto/index.ts'
 import type { RandomSource } from '../platform/index.ts'
 import { AddressTokens } from './address-token.ts'
@@ -393,7 +393,7 @@ export class Engine implements IncomingHost, ConnectionHost {
       slots: config.slots,
       routes: config.routes,
       protection: this.#protection,
-      trace: config.trace?.(role, hex(originalDestinationId)),
+      trace: config.trace?.(role, encodeHex(originalDestinationId)),
       keyLog: config.keyLog,
       registry: {
         issue: (pathId, sequence) => ids.issue(owner, pathId, sequence),
@@ -436,8 +436,4 @@ export class Engine implements IncomingHost, ConnectionHost {
     this.#tokens.free()
     this.#signer.free()
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -2,7 +2,7 @@
  * A TraceSink that writes qlog (draft-ietf-quic-qlog-main-schema 0.3, JSON text sequences), which qvis opens. It decodes payloads by
  * itself, so that tracing costs the packet path nothing when it is off. Where the lines go is the caller's business.
  */
-import { Reader } from '../bytes/index.ts'
+import { encodeHex, Reader } from '../bytes/index.ts'
 import { Level, type Role } from './level.ts'
 import type { TraceSink } from './trace.ts'
 import { AckFrame, readAckFrame, readAckFrequency } from './wire/ack-frames.ts'
@@ -241,13 +241,13 @@ function describe(type: number, reader: Reader): Record<string, unknown> {
       }
     case FrameType.NEW_CONNECTION_ID: {
       const { sequence, retirePriorTo, id } = readNewConnectionId(reader, type)
-      return { frame_type, sequence_number: sequence, retire_prior_to: retirePriorTo, connection_id: hex(id) }
+      return { frame_type, sequence_number: sequence, retire_prior_to: retirePriorTo, connection_id: encodeHex(id) }
     }
     case FrameType.RETIRE_CONNECTION_ID:
       return { frame_type, sequence_number: readRetireConnectionId(reader, type).sequence }
     case FrameType.PATH_CHALLENGE:
     case FrameType.PATH_RESPONSE:
-      return { frame_type, data: hex(readPathData(reader)) }
+      return { frame_type, data: encodeHex(readPathData(reader)) }
     case FrameType.NEW_TOKEN:
       return { frame_type, token: { length: readNewToken(reader).length } }
     case FrameType.ACK_FREQUENCY: {
@@ -277,8 +277,4 @@ function describe(type: number, reader: Reader): Record<string, unknown> {
       return { frame_type: 'unknown', frame_type_value: type, raw: { length } }
     }
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

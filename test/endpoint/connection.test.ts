@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { ALPN, bind, bytes, connectedPair, text } from './pair.ts'
+import { ALPN, bind, bytes, closeAfterEach, connectedPair, text } from './pair.ts'
+
+closeAfterEach()
 
 test('both sides know each other, the protocol, and the path', async () => {
   const { near, far, client, server } = await connectedPair()

@@ -6,7 +6,9 @@ import { Endpoint } from '../../src/endpoint/node.ts'
 import { EndpointAddr, EndpointTicket, SecretKey } from '../../src/identity/index.ts'
 import { NodePlatform } from '../../src/platform/node/index.ts'
 import { VirtualPlatform } from '../driver/virtual-platform.ts'
-import { ALPN, bind, bytes, connectedPair, faults, text } from './pair.ts'
+import { ALPN, bind, bytes, closeAfterEach, connectedPair, faults, text } from './pair.ts'
+
+closeAfterEach()
 
 test('bind: the key gives the id, each endpoint its own by default', async () => {
   const secretKey = SecretKey.fromBytes(Uint8Array.from({ length: 32 }, (_, index) => index))

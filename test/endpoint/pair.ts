@@ -10,10 +10,13 @@ export const bytes = (string: string): Uint8Array => new TextEncoder().encode(st
 const open: Endpoint[] = []
 export const faults: unknown[] = []
 
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((endpoint) => endpoint.close()))
-  faults.length = 0
-})
+/** Each test file calls this once: the files of a suite share this module, so a hook of its own would belong to one of them only. */
+export function closeAfterEach(): void {
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((endpoint) => endpoint.close()))
+    faults.length = 0
+  })
+}
 
 export async function bind(options: NodeEndpointOptions = {}): Promise<Endpoint> {
   const endpoint = await Endpoint.bind({

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { bytes, connectedPair, text } from './pair.ts'
+import { bytes, closeAfterEach, connectedPair, text } from './pair.ts'
+
+closeAfterEach()
 
 function pattern(length: number): Uint8Array {
   const data = new Uint8Array(length)

@@ -4,6 +4,7 @@
  *
  * Order of use after any call that changes something: `poll` until false, `nextEvent` until undefined, then `deadline`.
  */
+import { encodeHex } from '../../bytes/index.ts'
 import { MAX_ACK_DELAY_MS, MIN_DATAGRAM } from '../config.ts'
 import { type CloseReason, errorCodeName, TransportError } from '../errors.ts'
 import { type ConnectionEvent, EventQueue } from '../events.ts'
@@ -220,8 +221,8 @@ export class Connection {
     if (options.routes !== undefined)
       this.#transmit.setFanOut(options.routes.filter((route) => route !== options.route))
     resources.trace?.event(options.now, 'connectivity:connection_started', {
-      src_cid: hex(sourceId),
-      dst_cid: hex(options.originalDestinationId),
+      src_cid: encodeHex(sourceId),
+      dst_cid: encodeHex(options.originalDestinationId),
     })
     if (isClient) handshake.tls.start()
   }
@@ -570,8 +571,4 @@ function withMtu(link: PathLink, limit: number): PathLink {
   started.bytesReceived = link.bytesReceived
   started.bytesSent = link.bytesSent
   return started
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

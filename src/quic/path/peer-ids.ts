@@ -2,6 +2,7 @@
  * Connection ids that the peer issued for one path (RFC 9000 §5.1.2): which one we send to, which are spare, which must be
  * retired. Owns RETIRE_CONNECTION_ID frames.
  */
+import { compareBytes } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import type { FrameOwner, PacketWriter, SentFrame } from '../recovery/frame-owner.ts'
 import { FrameType } from '../wire/frame-types.ts'
@@ -20,12 +21,6 @@ const RETIRE_MAX_LENGTH = 20
 const MAX_RETIRING = 64
 /** Gaps in the sequence numbers of the ids we left: an honest peer leaves none (RFC 9000 §5.1.1). */
 const MAX_LEFT = 64
-
-function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  if (left.length !== right.length) return false
-  for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false
-  return true
-}
 
 export class PeerIds implements FrameOwner {
   readonly #registry: IdRegistry
@@ -83,8 +78,8 @@ export class PeerIds implements FrameOwner {
     const known = this.#find(sequence)
     if (known !== undefined) {
       // RFC 9000 §19.15: a repeat must say the same
-      const sameToken = known.resetToken === undefined || sameBytes(known.resetToken, resetToken)
-      if (!sameBytes(known.id, id) || !sameToken)
+      const sameToken = known.resetToken === undefined || compareBytes(known.resetToken, resetToken) === 0
+      if (compareBytes(known.id, id) !== 0 || !sameToken)
         throw new TransportError(
           ErrorCode.PROTOCOL_VIOLATION,
           FrameType.NEW_CONNECTION_ID,
@@ -93,7 +88,7 @@ export class PeerIds implements FrameOwner {
       return
     }
     if (this.#left.has(sequence) || (sequence < this.#leftBelow && sequence >= this.#retirePriorTo)) return
-    if (sameBytes(this.#active.id, id) || this.#spare.some((other) => sameBytes(other.id, id)))
+    if (compareBytes(this.#active.id, id) === 0 || this.#spare.some((other) => compareBytes(other.id, id) === 0))
       throw new TransportError(
         ErrorCode.PROTOCOL_VIOLATION,
         FrameType.NEW_CONNECTION_ID,
