@@ -16,7 +16,8 @@ export interface Usage {
 export interface Contender {
   readonly name: string
   run(figure: FigureName, options: FigureOptions): Promise<FigureResult>
-  usage(): Promise<{ client: Usage; server: Usage }>
+  /** `collect`: after a garbage collection, for memory. */
+  usage(collect?: boolean): Promise<{ client: Usage; server: Usage }>
   /** Ends idle connections. */
   release(): Promise<void>
   stop(): Promise<void>
@@ -100,12 +101,16 @@ class Worker {
 export async function javascript(name: string, peer: string): Promise<Contender> {
   const server = await Worker.start(peer, 'server')
   const client = await Worker.start(peer, 'client')
-  const usageOf = async (worker: Worker) => (await worker.ask({ cmd: 'usage' })) as unknown as Usage
+  const usageOf = async (worker: Worker, collect: boolean) =>
+    (await worker.ask({ cmd: 'usage', collect })) as unknown as Usage
   return {
     name,
     run: async (figure, options) =>
       (await client.worker.ask({ cmd: 'run', figure, address: server.address, options })) as unknown as FigureResult,
-    usage: async () => ({ client: await usageOf(client.worker), server: await usageOf(server.worker) }),
+    usage: async (collect = false) => ({
+      client: await usageOf(client.worker, collect),
+      server: await usageOf(server.worker, collect),
+    }),
     release: async () => {
       await client.worker.ask({ cmd: 'release' })
     },

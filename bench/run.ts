@@ -145,10 +145,10 @@ async function memory(start: () => Promise<Contender>, seconds: number): Promise
   const contender = await start()
   const count = 1000
   try {
-    const before = await contender.usage()
+    const before = await contender.usage(true)
     await contender.run('idle', { count })
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
-    const after = await contender.usage()
+    const after = await contender.usage(true)
     const rows: Row[] = []
     for (const side of ['client', 'server'] as const) {
       const total = (after[side].rss + after[side].external) / count / 1000

@@ -2,20 +2,14 @@
  * The seams over Node: UDP sockets, `performance.now`, one lazily re-armed timeout per timer, `setImmediate`, the system's random
  * source and interface list. Holds no state but what its sockets and timers own.
  */
-import { randomFillSync } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import { LazyTimer } from '../lazy-timer.ts'
 import type { InterfaceAddress, Platform, RandomSource, Timer, UdpSocket, UdpSocketOptions } from '../platform.ts'
+import { PooledRandom } from './pooled-random.ts'
 import { bindNodeUdp } from './udp-socket.ts'
 
-const random: RandomSource = {
-  fill(out) {
-    randomFillSync(out)
-  },
-}
-
 export class NodePlatform implements Platform {
-  readonly random: RandomSource = random
+  readonly random: RandomSource = new PooledRandom()
   /**
    * Linux sets "don't fragment" itself for datagrams that fit the interface, so probing up to 1,452 bytes (IPv6 over Ethernet) is sound
    * there. Node cannot set it elsewhere: QUIC's minimum of 1,200 bytes it is (spec/fast-path.md §4).
