@@ -9,7 +9,7 @@ export {
 } from './base32.ts'
 export { EncodingError, quote } from './encoding-error.ts'
 export { decodeHex, encodeHex } from './hex.ts'
-export { canonicalIp, compareBytes, compareIp, formatIp, isIpv4Mapped, parseIp } from './ip.ts'
+export { canonicalIp, compareBytes, compareIp, formatIp, isIpv4Mapped, parseIp, sameBytes } from './ip.ts'
 export {
   type IntegerBits,
   readPostcardBool,

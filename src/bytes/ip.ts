@@ -109,3 +109,8 @@ export function compareBytes(left: Uint8Array, right: Uint8Array): number {
   }
   return left.length - right.length
 }
+
+/** Not in constant time: for what is no secret. */
+export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && compareBytes(left, right) === 0
+}

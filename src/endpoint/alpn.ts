@@ -1,5 +1,4 @@
 /** ALPN names (RFC 7301): text or bytes from the application, bytes inside. */
-import { compareBytes } from '../bytes/index.ts'
 
 export type Alpn = string | Uint8Array
 
@@ -7,8 +6,4 @@ export type Alpn = string | Uint8Array
 export function alpnBytes(alpn: Alpn): Uint8Array | undefined {
   const bytes = typeof alpn === 'string' ? new TextEncoder().encode(alpn) : Uint8Array.from(alpn)
   return bytes.length >= 1 && bytes.length <= 255 ? bytes : undefined
-}
-
-export function equalAlpns(left: Uint8Array, right: Uint8Array): boolean {
-  return compareBytes(left, right) === 0
 }

@@ -2,13 +2,13 @@
  * `Endpoint`: one identity on the network. Binds sockets, dials, accepts, knows its own addresses, closes. It joins the driver with the
  * application; QUIC, relays and paths have rooms of their own.
  */
-import { canonicalSocketAddress, formatIp, formatSocketAddress, parseSocketAddress } from '../bytes/index.ts'
+import { canonicalSocketAddress, formatIp, formatSocketAddress, parseSocketAddress, sameBytes } from '../bytes/index.ts'
 import type { CryptoProvider } from '../crypto/index.ts'
 import { Driver } from '../driver/index.ts'
 import { EndpointAddr, EndpointId, EndpointTicket, ipAddr, parseTarget, SecretKey } from '../identity/index.ts'
 import type { Platform, UdpSocket } from '../platform/index.ts'
 import { Engine, type EngineConfig, type Incoming as QuicIncoming, type QuicSettings } from '../quic/index.ts'
-import { type Alpn, alpnBytes, equalAlpns } from './alpn.ts'
+import { type Alpn, alpnBytes } from './alpn.ts'
 import { Connection } from './connection.ts'
 import { ConnectError, EndpointError } from './errors.ts'
 import { Incoming } from './incoming.ts'
@@ -459,7 +459,7 @@ function checkAlpns(alpns: readonly Alpn[]): Uint8Array[] {
   for (const alpn of alpns) {
     const bytes = alpnBytes(alpn)
     if (bytes === undefined) throw new EndpointError('INVALID_OPTION', 'an ALPN has 1 to 255 bytes')
-    if (!checked.some((known) => equalAlpns(known, bytes))) checked.push(bytes)
+    if (!checked.some((known) => sameBytes(known, bytes))) checked.push(bytes)
   }
   return checked
 }

@@ -2,8 +2,8 @@
  * Hands incoming connections to handlers by their ALPN (spec/endpoint.md §11.3). It takes over all incoming connections of its endpoint; a handler that
  * fails costs its own connection only.
  */
-import { compareBytes } from '../bytes/index.ts'
-import { type Alpn, alpnBytes, equalAlpns } from './alpn.ts'
+import { compareBytes, sameBytes } from '../bytes/index.ts'
+import { type Alpn, alpnBytes } from './alpn.ts'
 import type { Connection } from './connection.ts'
 import { EndpointError } from './errors.ts'
 import type { Incoming } from './incoming.ts'
@@ -40,7 +40,7 @@ export class Router {
   accept(alpn: Alpn, handler: ProtocolHandler): this {
     const bytes = alpnBytes(alpn)
     if (bytes === undefined) throw new EndpointError('INVALID_OPTION', 'an ALPN has 1 to 255 bytes')
-    if (this.#handlers.some((entry) => equalAlpns(entry.alpn, bytes))) {
+    if (this.#handlers.some((entry) => sameBytes(entry.alpn, bytes))) {
       throw new EndpointError('INVALID_OPTION', `the ALPN ${JSON.stringify(alpn)} has a handler already`)
     }
     this.#handlers.push({ alpn: bytes, handler })
@@ -92,7 +92,7 @@ export class Router {
       // Somebody came and did not finish the handshake: nobody's fault here.
       return
     }
-    const entry = this.#handlers.find(({ alpn }) => equalAlpns(alpn, connection.alpn))
+    const entry = this.#handlers.find(({ alpn }) => sameBytes(alpn, connection.alpn))
     if (entry === undefined) {
       connection.close(0, 'no handler for this ALPN')
       return

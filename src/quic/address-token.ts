@@ -2,7 +2,7 @@
  * Address tokens (RFC 9000 §8.1): sealed under a key of this engine's life, they say which address, when, and (in a Retry) which
  * connection id. The client cannot read or forge them.
  */
-import { GrowingWriter, Reader } from '../bytes/index.ts'
+import { GrowingWriter, Reader, sameBytes } from '../bytes/index.ts'
 import type { AeadKey, CryptoProvider } from '../crypto/index.ts'
 import type { AddressBytes, RandomSource } from '../platform/index.ts'
 
@@ -77,7 +77,7 @@ export class AddressTokens {
     const id = reader.copy(reader.u8())
     const expected = addressBytes(type, address)
     const given = reader.view(reader.remaining)
-    const fits = given.length === expected.length && given.every((byte, index) => byte === expected[index])
+    const fits = sameBytes(given, expected)
     const life = type === RETRY ? RETRY_LIFE_MS : NEW_TOKEN_LIFE_MS
     if (!fits || now - made > life) return type === RETRY ? { kind: 'invalid' } : { kind: 'unknown' }
     return type === RETRY ? { kind: 'retry', originalDestinationId: id } : { kind: 'new-token' }

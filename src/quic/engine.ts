@@ -281,7 +281,7 @@ export class Engine implements IncomingHost, ConnectionHost {
     this.#ids.addChosen(key, connection)
     this.#chosenKeys.set(connection, key)
     this.#halfOpen.add(connection)
-    if (resolveSettings(this.#settings, settings).issueTokens)
+    if (settings?.issueTokens ?? this.#settings.issueTokens)
       connection.offerToken(this.#tokens.forLater(this.#config.routes.address(first.route), now))
     for (const datagram of incoming.datagrams)
       connection.receive(datagram.bytes, 0, datagram.bytes.length, datagram.route, -1, now)

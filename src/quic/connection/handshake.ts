@@ -2,7 +2,7 @@
  * The handshake of a connection: drives TLS, owns the Initial and Handshake packet spaces, the keys of every level, Retry and the
  * checks that bind transport parameters to connection ids (RFC 9000 §7, RFC 9001 §4). It stands on path 0's link.
  */
-import { compareBytes } from '../../bytes/index.ts'
+import { sameBytes } from '../../bytes/index.ts'
 import type { Signer } from '../../crypto/index.ts'
 import { localParameters, MAX_ACK_DELAY_MS, type QuicSettings } from '../config.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
@@ -53,7 +53,7 @@ const EMPTY = new Uint8Array(0)
 
 function same(left: Uint8Array | undefined, right: Uint8Array | undefined): boolean {
   if (left === undefined || right === undefined) return left === right
-  return compareBytes(left, right) === 0
+  return sameBytes(left, right)
 }
 
 export class Handshake implements TlsHost {

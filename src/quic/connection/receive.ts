@@ -112,7 +112,7 @@ export class Receive {
       if (idStart === -1) {
         idStart = header.destinationStart
         idLength = header.destinationLength
-      } else if (!sameId(bytes, idStart, idLength, header.destinationStart, header.destinationLength)) {
+      } else if (!equals(bytes, idStart, idLength, bytes, header.destinationStart, header.destinationLength)) {
         // RFC 9000 §12.2: coalesced packets for somebody else
         continue
       }
@@ -353,14 +353,16 @@ export class Receive {
   }
 }
 
-function sameId(bytes: Uint8Array, a: number, aLength: number, b: number, bLength: number): boolean {
-  if (aLength !== bLength) return false
-  for (let index = 0; index < aLength; index++) if (bytes[a + index] !== bytes[b + index]) return false
-  return true
-}
-
-function equals(bytes: Uint8Array, start: number, length: number, other: Uint8Array): boolean {
-  if (length !== other.length) return false
-  for (let index = 0; index < length; index++) if (bytes[start + index] !== other[index]) return false
+/** Without a view for either side: this runs for every packet. */
+function equals(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  other: Uint8Array,
+  otherStart = 0,
+  otherLength = other.length,
+): boolean {
+  if (length !== otherLength) return false
+  for (let index = 0; index < length; index++) if (bytes[start + index] !== other[otherStart + index]) return false
   return true
 }

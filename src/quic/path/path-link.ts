@@ -84,10 +84,6 @@ export class PathLink {
     this.#outstanding = []
   }
 
-  get isValidating(): boolean {
-    return this.challengePending || this.#outstanding.length > 0
-  }
-
   get deadline(): number {
     return Math.min(this.challengeAt, this.giveUpAt)
   }

@@ -2,7 +2,7 @@
  * Connection ids that the peer issued for one path (RFC 9000 §5.1.2): which one we send to, which are spare, which must be
  * retired. Owns RETIRE_CONNECTION_ID frames.
  */
-import { compareBytes } from '../../bytes/index.ts'
+import { sameBytes } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import type { FrameOwner, PacketWriter, SentFrame } from '../recovery/frame-owner.ts'
 import { FrameType } from '../wire/frame-types.ts'
@@ -78,8 +78,8 @@ export class PeerIds implements FrameOwner {
     const known = this.#find(sequence)
     if (known !== undefined) {
       // RFC 9000 §19.15: a repeat must say the same
-      const sameToken = known.resetToken === undefined || compareBytes(known.resetToken, resetToken) === 0
-      if (compareBytes(known.id, id) !== 0 || !sameToken)
+      const sameToken = known.resetToken === undefined || sameBytes(known.resetToken, resetToken)
+      if (!sameBytes(known.id, id) || !sameToken)
         throw new TransportError(
           ErrorCode.PROTOCOL_VIOLATION,
           FrameType.NEW_CONNECTION_ID,
@@ -88,7 +88,7 @@ export class PeerIds implements FrameOwner {
       return
     }
     if (this.#left.has(sequence) || (sequence < this.#leftBelow && sequence >= this.#retirePriorTo)) return
-    if (compareBytes(this.#active.id, id) === 0 || this.#spare.some((other) => compareBytes(other.id, id) === 0))
+    if (sameBytes(this.#active.id, id) || this.#spare.some((other) => sameBytes(other.id, id)))
       throw new TransportError(
         ErrorCode.PROTOCOL_VIOLATION,
         FrameType.NEW_CONNECTION_ID,

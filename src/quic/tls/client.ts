@@ -2,6 +2,7 @@
  * The dialling side of the TLS 1.3 handshake: one ClientHello (two after a HelloRetryRequest), the checks of what the server answers, our
  * raw public key when it asks for one. No resumption, no early data. RFC 8446 §2, §4; RFC 9001 §4, §8; spec/quic.md §1.
  */
+import { sameBytes } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'
 import { Alert, fatal } from './alerts.ts'
@@ -29,7 +30,6 @@ import {
   OFFERED_EXTENSIONS,
   RANDOM_LENGTH,
   type ServerHello,
-  sameBytes,
 } from './hello.ts'
 import {
   decodeCertificate,

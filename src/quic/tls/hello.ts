@@ -2,7 +2,7 @@
  * ClientHello, ServerHello and HelloRetryRequest as values and as bytes: RFC 8446 §4.1, with the extensions of a QUIC handshake between
  * raw public keys. It checks form; whether a hello is acceptable is decided by client.ts and server.ts.
  */
-import type { Reader } from '../../bytes/index.ts'
+import { type Reader, sameBytes } from '../../bytes/index.ts'
 import { Alert, fatal } from './alerts.ts'
 import { decodeAll, encodeMessage, HandshakeType, messageBody, readU16List, readVector, writeVector } from './codec.ts'
 import {
@@ -39,10 +39,6 @@ export const RETRY_RANDOM = Uint8Array.of(
   0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
   0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 )
-
-export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index])
-}
 
 /** Undefined: the extension was not there. All arrays are views of the message. */
 export interface ClientHello {

@@ -2,6 +2,7 @@
  * The answering side of the TLS 1.3 handshake: it chooses suite, group and protocol by its own order, asks again when the key share is
  * missing, and insists on the client's raw public key. No tickets, no early data. RFC 8446 §2, §4; RFC 9001 §4, §8; spec/quic.md §1.
  */
+import { sameBytes } from '../../bytes/index.ts'
 import type { GroupName } from '../../crypto/index.ts'
 import { Level } from '../level.ts'
 import { Alert, fatal } from './alerts.ts'
@@ -18,14 +19,7 @@ import {
   TLS_1_3,
 } from './extensions.ts'
 import { HandshakeCore, type HandshakeMachine } from './handshake-core.ts'
-import {
-  type ClientHello,
-  decodeClientHello,
-  encodeServerHello,
-  RANDOM_LENGTH,
-  RETRY_RANDOM,
-  sameBytes,
-} from './hello.ts'
+import { type ClientHello, decodeClientHello, encodeServerHello, RANDOM_LENGTH, RETRY_RANDOM } from './hello.ts'
 import { decodeCertificate, encodeCertificateRequest, encodeEncryptedExtensions } from './messages.ts'
 import { RAW_PUBLIC_KEY } from './raw-public-key.ts'
 import type { TlsConfig, TlsHost, TlsSession } from './session.ts'
