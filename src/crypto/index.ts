@@ -1,7 +1,11 @@
 /**
- * The door of the crypto room: the provider interface, its error, and the simulator's wrapper. Providers have doors of their own
+ * The door of the crypto room: the provider interface, its error, the forms of keys (DER, PEM), and the simulator's wrapper. Providers have doors of their own
  * (`node/index.ts`, `portable/index.ts`), so that a browser bundle never meets node:crypto.
  */
+export { contextTag, DerError, DerReader, DerTag, readDer, smallValue } from './der.ts'
+export { decodePacketNumber, readTruncated } from './packet-number.ts'
+export { unmaskHeader } from './packet-steps.ts'
+export { decodePem } from './pem.ts'
 export {
   type AeadKey,
   type AeadName,
@@ -13,5 +17,9 @@ export {
   type KeyExchange,
   type RunningHash,
   type Signer,
+  type SigningKey,
+  Unprotect,
 } from './provider.ts'
+export { decodePublicKeyInfo, type PublicKeyInfo } from './public-key-info.ts'
 export { seededKeyExchange } from './seeded-key-exchange.ts'
+export { fitsKey, type SignatureAlgorithm, type SignatureKeyKind } from './signature-algorithms.ts'

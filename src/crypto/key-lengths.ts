@@ -3,11 +3,16 @@
  * lengths), RFC 5869 §2.3 (longest output) and the fixed formats of RFC 7748 and RFC 8032.
  */
 import { type AeadName, CryptoError, type GroupName, type HashName } from './provider.ts'
+import { fitsKey, type SignatureAlgorithm, type SignatureKeyKind } from './signature-algorithms.ts'
 
 /** Bytes of the authentication tag, for all AEADs. */
 export const TAG_LENGTH = 16
 /** Bytes of the header protection sample, RFC 9001 §5.4.2. */
 export const SAMPLE_LENGTH = 16
+
+/** Fastest first: AES has instructions of its own in most processors; the kernel is faster still, but for datagrams above 9 kB. */
+export const AEADS_WITH_KERNEL: readonly AeadName[] = ['chacha20-poly1305', 'aes-128-gcm', 'aes-256-gcm']
+export const AEADS_BY_HARDWARE: readonly AeadName[] = ['aes-128-gcm', 'aes-256-gcm', 'chacha20-poly1305']
 
 const IV_LENGTH = 12
 const PRIVATE_KEY_LENGTH = 32
@@ -62,4 +67,8 @@ export function checkNotAllZero(sharedSecret: Uint8Array): void {
 export function checkExpandLength(name: HashName, length: number): void {
   const longest = 255 * hashLength(name)
   if (!(length >= 0 && length <= longest)) throw new RangeError(`HKDF with ${name} gives at most ${longest} bytes`)
+}
+
+export function checkFitsKey(algorithm: SignatureAlgorithm, kind: SignatureKeyKind): void {
+  if (!fitsKey(algorithm, kind)) throw new CryptoError(`a key of kind ${kind} does not sign with ${algorithm}`)
 }

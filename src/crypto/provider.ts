@@ -1,7 +1,9 @@
 /**
  * The narrow synchronous interface to cryptography. Packet keys work in place inside a datagram slot; keys are handles that are
- * freed by their owner. Providers: `node` (node:crypto), `portable` (noble), later the WebAssembly kernel.
+ * freed by their owner. Providers: `node` (node:crypto) and `portable` (noble); both take the WebAssembly kernel for ChaCha20-Poly1305
+ * where it runs.
  */
+import type { SignatureAlgorithm, SignatureKeyKind } from './signature-algorithms.ts'
 
 export type HashName = 'sha256' | 'sha384'
 export type AeadName = 'aes-128-gcm' | 'aes-256-gcm' | 'chacha20-poly1305'
@@ -18,6 +20,16 @@ export interface RunningHash {
   /** Of all bytes so far. A fresh array. */
   digest(): Uint8Array
 }
+
+/** What `AeadKey.unprotect` returns instead of the end of the plaintext. */
+export const Unprotect = {
+  /** The packet did not authenticate. Its header is unmasked, its payload is garbage. */
+  Failed: -1,
+  /** The packet is too short to hold a sample (RFC 9001 §5.4.2). Nothing was changed. */
+  TooShort: -2,
+  /** The key phase bit is not the expected one. The header is unmasked, the payload untouched: pick another key and `open`. */
+  OtherPhase: -3,
+} as const
 
 /** AEAD key and IV of one direction and one key phase. Tag length is 16 bytes for all three algorithms. */
 export interface AeadKey {
@@ -45,6 +57,36 @@ export interface AeadKey {
     sealedEnd: number,
     pathId: number,
     packetNumber: number,
+  ): number
+  /**
+   * Protects a whole packet in place: seals `bytes[payloadStart, payloadEnd)` as `seal` does with the header from `start`, then masks the first byte
+   * and the packet number at `[packetNumberStart, payloadStart)` (RFC 9001 §5.4). The packet ends at `payloadEnd + 16`. Packet number and
+   * payload together have 4 bytes or more, or the sample leaves the packet. Throws RangeError for positions outside of `bytes`.
+   */
+  protect(
+    header: HeaderKey,
+    bytes: Uint8Array,
+    start: number,
+    packetNumberStart: number,
+    payloadStart: number,
+    payloadEnd: number,
+    pathId: number,
+    packetNumber: number,
+  ): void
+  /**
+   * Undoes `protect` in place for the packet `bytes[start, end)`: unmasks the header, expands the packet number against `largest` (the largest
+   * received in its space, -1 for none) and opens. `phase` is the key phase bit this key is for, 0 or 1; -1 for long headers, which have none.
+   * Returns the end of the plaintext, or one of `Unprotect`. The length of the packet number stands in the unmasked first byte.
+   */
+  unprotect(
+    header: HeaderKey,
+    bytes: Uint8Array,
+    start: number,
+    packetNumberStart: number,
+    end: number,
+    pathId: number,
+    largest: number,
+    phase: number,
   ): number
   free(): void
 }
@@ -74,8 +116,25 @@ export interface Signer {
   free(): void
 }
 
+/** A private key for certificates: what a TLS server with X.509 signs with. */
+export interface SigningKey {
+  readonly kind: SignatureKeyKind
+  /** The DER SubjectPublicKeyInfo of its public half, as it stands in the certificate. */
+  readonly publicKeyInfo: Uint8Array
+  /** Throws CryptoError for an algorithm that is not one of this kind of key. */
+  sign(algorithm: SignatureAlgorithm, message: Uint8Array): Uint8Array
+  free(): void
+}
+
 export interface CryptoProvider {
   readonly name: string
+  /** All AEADs, the fastest for full packets first: the order in which cipher suites are offered and chosen. */
+  readonly aeadPreference: readonly AeadName[]
+  /**
+   * Memory for datagrams, of which packets are protected without a copy: the kernel's own on the first call where there is one, else a
+   * fresh array. It never grows or moves. Zeroed.
+   */
+  packetMemory(length: number): Uint8Array
   createHash(name: HashName): RunningHash
   hash(name: HashName, data: Uint8Array): Uint8Array
   hmac(name: HashName, key: Uint8Array, data: Uint8Array): Uint8Array
@@ -91,6 +150,17 @@ export interface CryptoProvider {
   signer(seed: Uint8Array): Signer
   /** Strict Ed25519 verification: refuses small-order keys and non-canonical S. Never throws. */
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
+  /** What `verifySignature` can check here; TLS offers nothing else. */
+  readonly signatureAlgorithms: readonly SignatureAlgorithm[]
+  /** Checks with a key in its DER SubjectPublicKeyInfo. False also for a malformed key and one that does not fit the algorithm. Never throws. */
+  verifySignature(
+    algorithm: SignatureAlgorithm,
+    publicKeyInfo: Uint8Array,
+    message: Uint8Array,
+    signature: Uint8Array,
+  ): boolean
+  /** From PKCS #8 DER (RFC 5958), not encrypted. Throws CryptoError for what is malformed, or of a kind or size that this provider does not do. */
+  signingKey(pkcs8: Uint8Array): SigningKey
   /** Constant time for equal lengths. */
   equal(left: Uint8Array, right: Uint8Array): boolean
 }

@@ -14,7 +14,9 @@ import {
   type KeyExchange,
   type RunningHash,
   type Signer,
+  type SigningKey,
 } from './provider.ts'
+import type { SignatureAlgorithm } from './signature-algorithms.ts'
 
 /** A good source misses the P-256 scalar range once in 2^32 draws; a stuck one must not hang us. */
 const MOST_DRAWS = 8
@@ -26,11 +28,13 @@ export function seededKeyExchange(provider: CryptoProvider, random: RandomSource
 
 class SeededKeyExchange implements CryptoProvider {
   readonly name: string
+  readonly aeadPreference: readonly AeadName[]
   readonly #provider: CryptoProvider
   readonly #random: RandomSource
 
   constructor(provider: CryptoProvider, random: RandomSource) {
     this.name = provider.name
+    this.aeadPreference = provider.aeadPreference
     this.#provider = provider
     this.#random = random
   }
@@ -47,6 +51,10 @@ class SeededKeyExchange implements CryptoProvider {
       }
     }
     throw new CryptoError(`${group}: the randomness source gives no usable private key`)
+  }
+
+  packetMemory(length: number): Uint8Array {
+    return this.#provider.packetMemory(length)
   }
 
   createHash(name: HashName): RunningHash {
@@ -83,6 +91,23 @@ class SeededKeyExchange implements CryptoProvider {
 
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
     return this.#provider.verify(publicKey, message, signature)
+  }
+
+  get signatureAlgorithms(): readonly SignatureAlgorithm[] {
+    return this.#provider.signatureAlgorithms
+  }
+
+  verifySignature(
+    algorithm: SignatureAlgorithm,
+    publicKeyInfo: Uint8Array,
+    message: Uint8Array,
+    signature: Uint8Array,
+  ): boolean {
+    return this.#provider.verifySignature(algorithm, publicKeyInfo, message, signature)
+  }
+
+  signingKey(pkcs8: Uint8Array): SigningKey {
+    return this.#provider.signingKey(pkcs8)
   }
 
   equal(left: Uint8Array, right: Uint8Array): boolean {

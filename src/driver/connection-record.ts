@@ -18,6 +18,8 @@ export class ConnectionRecord implements Deadlined {
   heapIndex = -1
   /** In the list for the coming round. */
   isTouched = false
+  /** Its events were handed out; what came of them is sent by the round that follows. */
+  isHeard = false
   /** `closed` was delivered. */
   isClosed = false
   /** `drained` was delivered. */

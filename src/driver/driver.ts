@@ -8,6 +8,7 @@ import {
   type Connection,
   type ConnectionEvent,
   type DatagramSlots,
+  type DialledPeer,
   type Engine,
   ErrorCode,
   type Incoming,
@@ -26,6 +27,8 @@ const BURST = 64
 /** Datagrams in a socket's queue at which its connections are told to stop, and at which they may go on. */
 const BLOCK_AT = 64
 const UNBLOCK_AT = 16
+/** Bytes of one connection in one round: large datagrams fill a receive buffer sooner. */
+const BURST_BYTES = 256 * 1024
 /** QUIC's minimum, RFC 9000 §14. */
 const MIN_DATAGRAM = 1200
 /** A connection whose deadline stays in the past is looked at again after this, ms: it waits for a slot, or is wrong. */
@@ -44,9 +47,8 @@ export interface DriverOptions {
   readonly onFault?: (error: unknown) => void
 }
 
-export interface DialOptions {
-  /** The peer's public key, 32 bytes. */
-  readonly peer: Uint8Array
+/** Whom, by key or by name (see the engine's `connect`), and how. */
+export type DialOptions = DialledPeer & {
   readonly alpns: readonly Uint8Array[]
   /** At least one; the first flight goes to each. */
   readonly routes: readonly Route[]
@@ -88,7 +90,12 @@ export class Driver {
   /** Connections that found no slot, and those that a full socket stopped. */
   readonly #starved = new Set<ConnectionRecord>()
   readonly #blocked = new Map<ConnectionRecord, Set<Route>>()
+  /** A round comes in the next turn of the event loop. */
   #isScheduled = false
+  /** A round comes in this turn, when no promise reaction waits any more. */
+  #isFlushScheduled = false
+  /** When the first of the datagrams that wait for the coming round was read, ms; -1 when there are none. */
+  #batchAt = -1
   #isSending = false
   #isClosed = false
 
@@ -96,7 +103,8 @@ export class Driver {
     this.#options = options
     this.#platform = options.platform
     this.slots = new SlotPool(options.slots)
-    this.routes = new RouteTable(Math.max(MIN_DATAGRAM, options.platform.maxDatagramSize ?? MIN_DATAGRAM))
+    const remote = Math.max(MIN_DATAGRAM, options.platform.maxDatagramSize ?? MIN_DATAGRAM)
+    this.routes = new RouteTable({ remote, loopback: Math.max(remote, options.platform.maxLoopbackDatagramSize ?? 0) })
     this.engine = options.createEngine(this.slots, this.routes)
     this.stats = {
       datagramsReceived: 0,
@@ -189,7 +197,7 @@ export class Driver {
   /** Something was done to `connection` that it may want to tell its peer. */
   touch(connection: Connection): void {
     const record = this.#records.get(connection.handle)
-    if (record !== undefined) this.#touchRecord(record)
+    if (record !== undefined && this.#mark(record)) this.#flush()
   }
 
   /** Application close; the peer is told in the coming round. */
@@ -216,7 +224,7 @@ export class Driver {
   #register(connection: Connection, handler: ConnectionHandler): ConnectionRecord {
     const record = new ConnectionRecord(connection, handler)
     this.#records.set(connection.handle, record)
-    this.#touchRecord(record)
+    if (this.#mark(record)) this.#flush()
     return record
   }
 
@@ -234,12 +242,13 @@ export class Driver {
     }
     this.stats.datagramsReceived++
     this.stats.bytesReceived += length
+    if (this.#batchAt < 0) this.#batchAt = this.#platform.now()
     const slot = this.#receiveSlot
     this.slots.bytes.set(data, this.slots.offset(slot))
     const route = routes.intern(host, port)
     let connection: Connection | undefined
     try {
-      connection = this.engine.receive(slot, length, route, this.#platform.now())
+      connection = this.engine.receive(slot, length, route, this.#batchAt)
     } catch (error) {
       this.#options.onFault?.(error)
     }
@@ -252,16 +261,21 @@ export class Driver {
     if (record !== undefined) this.#touchRecord(record)
   }
 
-  #touchRecord(record: ConnectionRecord): void {
-    if (record.isTouched || this.#isClosed) return
+  /** Puts `record` on the list of the coming round; false when it is there already. Somebody must see to it that a round comes. */
+  #mark(record: ConnectionRecord): boolean {
+    if (record.isTouched || this.#isClosed) return false
     record.isTouched = true
     this.#touched.push(record)
-    this.#schedule()
+    return true
+  }
+
+  #touchRecord(record: ConnectionRecord): void {
+    if (this.#mark(record)) this.#schedule()
   }
 
   /**
-   * One turn of the event loop later: a burst of datagrams and everything the application does meanwhile share one round. From a socket's
-   * callback that is right after the socket was read empty, 1 µs (spec/fast-path.md §5).
+   * A round one turn of the event loop later: all datagrams that are there now share it. From a socket's callback that is right after the
+   * socket was read empty, 1 µs (spec/fast-path.md §5).
    */
   #schedule(): void {
     if (this.#isScheduled || this.#isClosed) return
@@ -269,16 +283,36 @@ export class Driver {
     this.#platform.defer(this.#onDeferred)
   }
 
+  /**
+   * A round for what the application did: as soon as it has nothing more to do in this turn, so that an answer waits for no turn and
+   * many writes share a packet. While a round is deferred anyway, that one serves: acks must get in between two bursts.
+   */
+  #flush(): void {
+    if (this.#isScheduled || this.#isFlushScheduled || this.#isClosed) return
+    if (this.#platform.afterReactions === undefined) {
+      this.#schedule()
+      return
+    }
+    this.#isFlushScheduled = true
+    this.#platform.afterReactions(this.#onFlush)
+  }
+
   readonly #onDeferred = (): void => {
     this.#isScheduled = false
     this.#round()
   }
 
-  /** Tick what is due, answer strangers, then for each connection with news: send, and hand out events. One clock reading. */
+  readonly #onFlush = (): void => {
+    this.#isFlushScheduled = false
+    this.#round()
+  }
+
+  /** Tick what is due, answer strangers, then for each connection with news: hand out events, and send. One clock reading. */
   #round(): void {
     if (this.#isClosed) return
     this.stats.rounds++
     const now = this.#platform.now()
+    this.#batchAt = -1
     this.#tickDue(now)
     while (this.engine.poll(now, this.#out)) this.#send(this.#out)
     this.#takeIncoming()
@@ -289,8 +323,8 @@ export class Driver {
     servicing.length = 0
     if (this.#isClosed) return
     const { earliest } = this.#heap
-    // What was cut short goes on in the deferred round anyway.
-    if (this.#isScheduled && earliest <= now) return
+    // What was cut short goes on in the round that is scheduled anyway.
+    if ((this.#isScheduled || this.#isFlushScheduled) && earliest <= now) return
     if (earliest === Number.POSITIVE_INFINITY) this.#timer.cancel()
     else this.#timer.arm(earliest)
   }
@@ -305,7 +339,7 @@ export class Driver {
       } catch (error) {
         this.#abandon(record, error)
       }
-      this.#touchRecord(record)
+      this.#mark(record)
     }
   }
 
@@ -325,26 +359,53 @@ export class Driver {
   #service(record: ConnectionRecord, now: number): void {
     record.isTouched = false
     if (record.isGone || this.#isClosed) return
-    const { connection } = record
     try {
-      let left = BURST
-      while (left > 0 && !record.isBlocked && connection.poll(now, this.#out)) {
-        this.#sendFor(record, this.#out)
-        left--
-      }
-      if (left === 0) this.#touchRecord(record)
-      else if (this.slots.available === 0) this.#starved.add(record)
-      for (;;) {
-        const event = connection.nextEvent()
-        if (event === undefined) break
-        this.#deliver(record, event)
+      if (!record.isHeard && this.#platform.afterReactions !== undefined && this.#handOut(record)) {
         if (record.isGone || this.#isClosed) return
+        // What the application has to say to these events travels with the acknowledgements, in one datagram where it can.
+        record.isHeard = true
+        if (this.#mark(record)) this.#flush()
+        return
       }
-      const deadline = connection.deadline()
+      record.isHeard = false
+      const isCut = this.#pollBurst(record, now)
+      this.#handOut(record)
+      if (record.isGone || this.#isClosed) return
+      const deadline = record.connection.deadline()
       if (deadline > now) this.#heap.set(record, deadline)
-      else this.#heap.set(record, left === 0 ? now : now + OVERDUE_RETRY_MS)
+      else this.#heap.set(record, isCut ? now : now + OVERDUE_RETRY_MS)
     } catch (error) {
       this.#abandon(record, error)
+    }
+  }
+
+  /** Sends what `record` has, up to a burst. True when it was cut: the rest goes after a turn of the event loop. */
+  #pollBurst(record: ConnectionRecord, now: number): boolean {
+    const { connection } = record
+    const out = this.#out
+    let count = 0
+    let bytes = 0
+    while (count < BURST && bytes < BURST_BYTES) {
+      if (record.isBlocked || !connection.poll(now, out)) {
+        if (this.slots.available === 0) this.#starved.add(record)
+        return false
+      }
+      count++
+      bytes += out.length
+      this.#sendFor(record, out)
+    }
+    this.#touchRecord(record)
+    return true
+  }
+
+  /** True when there was an event. */
+  #handOut(record: ConnectionRecord): boolean {
+    const { connection } = record
+    for (let count = 0; ; count++) {
+      const event = connection.nextEvent()
+      if (event === undefined) return count > 0
+      this.#deliver(record, event)
+      if (record.isGone || this.#isClosed) return true
     }
   }
 
@@ -422,14 +483,8 @@ export class Driver {
     this.stats.bytesSent += out.length
     const before = this.slots.inUse
     this.#isSending = true
-    entry.socket.send(
-      this.slots.bytes,
-      this.slots.offset(out.slot),
-      out.length,
-      entry.host,
-      entry.port,
-      this.#releasers[out.slot]!,
-    )
+    const view = this.slots.view(out.slot, out.length)
+    entry.socket.send(view, 0, out.length, entry.host, entry.port, this.#releasers[out.slot]!)
     this.#isSending = false
     return this.slots.inUse === before ? entry.socket : undefined
   }

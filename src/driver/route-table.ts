@@ -8,6 +8,25 @@ import type { Route, RouteInfo } from '../quic/index.ts'
 
 /** Routes that no connection holds are kept up to here; the oldest goes first. A few hundred kB. */
 const MAX_COLD_ROUTES = 4096
+/** More than this in flight to ourselves gains nothing, bytes (spec/fast-path.md §4). */
+const LOOPBACK_FLIGHT = 256 * 1024
+/**
+ * Part of a receive buffer that datagrams in flight to ourselves may take: the kernel charges 1.6 times their size, and two connections
+ * may send to one socket.
+ */
+const FLIGHT_PART = 0.4
+
+export interface DatagramSizes {
+  /** Largest datagram to an address elsewhere, bytes. */
+  readonly remote: number
+  /** Largest datagram to an address of this host, bytes. */
+  readonly loopback: number
+}
+
+/** 127.0.0.0/8 (RFC 1122 §3.2.1.3), the same mapped into IPv6, and ::1 (RFC 4291 §2.5.3), as sockets report them. */
+function isLoopback(host: string): boolean {
+  return host.startsWith('127.') || host === '::1' || host.startsWith('::ffff:127.')
+}
 
 export class RouteEntry {
   readonly route: Route
@@ -15,6 +34,8 @@ export class RouteEntry {
   /** Numeric, as the socket reports it. */
   readonly host: string
   readonly port: number
+  /** The remote is this host. */
+  readonly isLoopback: boolean
   /** Connections (and undecided incoming ones) that hold the route; only 0 may be forgotten. */
   users = 0
   /** The socket was taken away: nothing can be sent here any more. */
@@ -26,6 +47,7 @@ export class RouteEntry {
     this.socket = socket
     this.host = host
     this.port = port
+    this.isLoopback = isLoopback(host)
   }
 
   /** Throws EncodingError where `host` is not numeric, which sockets never report. */
@@ -82,7 +104,7 @@ export class SocketRoutes {
 }
 
 export class RouteTable implements RouteInfo {
-  readonly #maxDatagramSize: number
+  readonly #sizes: DatagramSizes
   readonly #maxCold: number
   readonly #sockets = new Map<UdpSocket, SocketRoutes>()
   readonly #entries = new Map<Route, RouteEntry>()
@@ -91,9 +113,8 @@ export class RouteTable implements RouteInfo {
   #next = 0
   #last: RouteEntry | undefined = undefined
 
-  /** `maxDatagramSize` in bytes, for every route until relays and loopback differ. */
-  constructor(maxDatagramSize: number, maxCold: number = MAX_COLD_ROUTES) {
-    this.#maxDatagramSize = maxDatagramSize
+  constructor(sizes: DatagramSizes, maxCold: number = MAX_COLD_ROUTES) {
+    this.#sizes = sizes
     this.#maxCold = maxCold
   }
 
@@ -150,8 +171,16 @@ export class RouteTable implements RouteInfo {
     return entry
   }
 
-  maxDatagramSize(_route: Route): number {
-    return this.#maxDatagramSize
+  maxDatagramSize(route: Route): number {
+    return this.#entries.get(route)?.isLoopback === true ? this.#sizes.loopback : this.#sizes.remote
+  }
+
+  /** Only to ourselves do we know whose buffer the datagrams wait in: one like that of our own socket. */
+  maxBytesInFlight(route: Route): number {
+    const entry = this.#entries.get(route)
+    if (entry === undefined || !entry.isLoopback) return Number.POSITIVE_INFINITY
+    const granted = entry.socket.receiveBufferSize
+    return granted > 0 ? Math.min(LOOPBACK_FLIGHT, granted * FLIGHT_PART) : LOOPBACK_FLIGHT
   }
 
   sameHost(left: Route, right: Route): boolean {

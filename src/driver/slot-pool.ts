@@ -5,12 +5,12 @@
 import type { DatagramSlots } from '../quic/index.ts'
 
 export interface SlotPoolOptions {
-  /** Slots in the pool. Default 256: four rounds' worth of the largest burst. */
+  /** Slots in the pool. Default 160: two full send queues and some to work with. */
   readonly count?: number
-  /** Bytes in a slot. Default 2,048: an Ethernet datagram, rounded up to a cache-friendly power of two. */
+  /** Bytes in a slot. Default 16,384: the largest datagram we send or take (16,000), rounded up. Pages nobody writes to cost nothing. */
   readonly size?: number
-  /** Memory to use, at least `count * size` bytes; WebAssembly memory where a kernel works in it. Default: fresh. */
-  readonly memory?: Uint8Array
+  /** Makes the memory, `length` bytes; where a kernel works in memory of its own, that. Default: a fresh array. */
+  readonly allocate?: (length: number) => Uint8Array
 }
 
 const FREE = 0
@@ -24,12 +24,16 @@ export class SlotPool implements DatagramSlots {
   readonly #free: Int32Array
   #freeCount: number
   readonly #state: Uint8Array
+  /** The last view of each slot: most datagrams of a slot have the same, full size. */
+  readonly #views: (Uint8Array | undefined)[]
 
   constructor(options: SlotPoolOptions = {}) {
-    this.count = options.count ?? 256
-    this.slotSize = options.size ?? 2048
-    this.bytes = options.memory ?? new Uint8Array(this.count * this.slotSize)
-    if (this.bytes.length < this.count * this.slotSize) throw new RangeError('the memory is too small for the slots')
+    this.count = options.count ?? 160
+    this.slotSize = options.size ?? 16_384
+    const length = this.count * this.slotSize
+    this.bytes = options.allocate?.(length) ?? new Uint8Array(length)
+    if (this.bytes.length < length) throw new RangeError('the memory is too small for the slots')
+    this.#views = new Array<Uint8Array | undefined>(this.count).fill(undefined)
     this.#free = new Int32Array(this.count)
     for (let index = 0; index < this.count; index++) this.#free[index] = this.count - 1 - index
     this.#freeCount = this.count
@@ -46,6 +50,16 @@ export class SlotPool implements DatagramSlots {
 
   offset(slot: number): number {
     return slot * this.slotSize
+  }
+
+  /** The first `length` bytes of a slot. */
+  view(slot: number, length: number): Uint8Array {
+    const last = this.#views[slot]
+    if (last !== undefined && last.length === length) return last
+    const start = slot * this.slotSize
+    const view = this.bytes.subarray(start, start + length)
+    this.#views[slot] = view
+    return view
   }
 
   acquire(): number {

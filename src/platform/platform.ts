@@ -64,6 +64,8 @@ export interface InterfaceAddress {
 export interface Platform {
   /** Largest UDP payload that this system sends without ever fragmenting it, bytes. Default 1,200: what QUIC may assume of any path. */
   readonly maxDatagramSize?: number
+  /** The same to addresses of the host itself (127.0.0.0/8, ::1), bytes. Default: `maxDatagramSize`. */
+  readonly maxLoopbackDatagramSize?: number
   /** Monotonic, fractional milliseconds. */
   now(): number
   /** Milliseconds since 1970. */
@@ -72,6 +74,11 @@ export interface Platform {
   createTimer(callback: () => void): Timer
   /** Runs `callback` after what is in the event loop's current turn, one macrotask later (setImmediate). */
   defer(callback: () => void): void
+  /**
+   * Runs `callback` when no promise reaction waits any more: what awaits something that settled just now has had its say, and the turn of the event
+   * loop is still the same. Absent where a runtime cannot promise that.
+   */
+  afterReactions?(callback: () => void): void
   bindUdp(options: UdpSocketOptions): Promise<UdpSocket>
   interfaces(): InterfaceAddress[]
 }

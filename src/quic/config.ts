@@ -33,11 +33,20 @@ export interface QuicSettings {
   readonly datagramReceiveBuffer: number
   /** Bytes of datagrams queued for sending; the oldest go first. Default 1 MiB (iroh). */
   readonly datagramSendBuffer: number
+  /** Multipath: the highest path id the peer may use at the start, at most 2^32 - 1; undefined = one path only, 0 = multipath's frames on one path. Default 7 (iroh). */
+  readonly maxPathId: number | undefined
+  /** Silence on one of several paths after which it is abandoned, ms; 0 = never. Default 15,000 (iroh, direct paths). */
+  readonly pathIdleTimeoutMs: number
+  /** Address discovery: 0 = we only tell peers their addresses, 1 = we only want to be told ours, 2 = both; undefined = neither. Default undefined (iroh). */
+  readonly observedAddressRole: 0 | 1 | 2 | undefined
   /** Peer connection ids we keep, per path. Default 5 (iroh). */
   readonly activeConnectionIdLimit: number
-  /** Largest datagram we take, bytes. Default 1,472 (iroh); must not exceed the slots of the driver. */
+  /** Largest datagram we take, bytes. Default 16,000: what we send to ourselves; must not exceed the slots of the driver. iroh says 1,472. */
   readonly maxUdpPayloadSize: number
-  /** Largest datagram we probe for, bytes. Default 1,452 (spec/quic.md §6.3); 1,200 switches discovery off. */
+  /**
+   * Largest datagram we probe for, bytes, where the route carries it: 1,452 on Linux, 16,000 to the host itself, else 1,200
+   * (spec/fast-path.md §4). Default 16,000; 1,200 switches discovery off.
+   */
   readonly maxMtu: number
   /** Default cubic (RFC 9438). */
   readonly congestion: 'cubic' | 'new-reno'
@@ -67,9 +76,12 @@ export const DEFAULT_SETTINGS: QuicSettings = {
   maxDatagramFrameSize: 65_535,
   datagramReceiveBuffer: 1_250_000,
   datagramSendBuffer: 1024 * 1024,
+  maxPathId: 7,
+  pathIdleTimeoutMs: 15_000,
+  observedAddressRole: undefined,
   activeConnectionIdLimit: 5,
-  maxUdpPayloadSize: 1_472,
-  maxMtu: 1_452,
+  maxUdpPayloadSize: 16_000,
+  maxMtu: 16_000,
   congestion: 'cubic',
   suites: [0x1301, 0x1303, 0x1302],
   groups: ['x25519', 'p256'],
@@ -110,6 +122,8 @@ export function localParameters(settings: QuicSettings): TransportParameters {
   parameters.initialMaxStreamsUni = settings.maxStreamsUni
   parameters.activeConnectionIdLimit = settings.activeConnectionIdLimit
   parameters.maxDatagramFrameSize = settings.maxDatagramFrameSize
+  if (settings.maxPathId !== undefined) parameters.initialMaxPathId = settings.maxPathId
+  if (settings.observedAddressRole !== undefined) parameters.observedAddressRole = settings.observedAddressRole
   if (settings.minAckDelayUs !== undefined) parameters.minAckDelay = settings.minAckDelayUs
   return parameters
 }

@@ -8,7 +8,6 @@ import type { RandomSource } from '../platform/index.ts'
 import { AddressTokens } from './address-token.ts'
 import { LOCAL_ID_LENGTH, MIN_DATAGRAM, type QuicSettings, resolveSettings } from './config.ts'
 import { Connection, type ConnectionHost, type ConnectionOptions } from './connection/connection.ts'
-import type { Resources } from './connection/parts.ts'
 import { ConnectionIdTable, type ConnectionRef, keyOf } from './connection-id-table.ts'
 import { ErrorCode } from './errors.ts'
 import { beginsHandshake } from './first-flight.ts'
@@ -17,8 +16,11 @@ import type { Role } from './level.ts'
 import type { Route, RouteInfo } from './path/route.ts'
 import { freeKeys, initialKeys } from './protection/packet-keys.ts'
 import { PacketProtection } from './protection/packet-protection.ts'
+import type { Resources } from './resources.ts'
 import type { DatagramSlots, Transmit } from './slots.ts'
 import { StatelessReset } from './stateless-reset.ts'
+import { type ServerCertificate, X509Credential } from './tls/credentials.ts'
+import { checkAuthentication, type X509Authentication } from './tls/session.ts'
 import type { TraceSink } from './trace.ts'
 import { writeConnectionClose } from './wire/control-frames.ts'
 import {
@@ -45,6 +47,8 @@ export interface EngineConfig {
   readonly server?: {
     /** Read for each connection that is accepted. */
     readonly alpns: () => readonly Uint8Array[]
+    /** For clients that do not offer raw public keys, such as those that dial a host name. They stay anonymous: `peerKey` is undefined then. */
+    readonly certificate?: ServerCertificate
   }
   /** Half-open connections and undecided ones, together, beyond which newcomers must prove their address first. Default 256. */
   readonly retryThreshold?: number
@@ -61,9 +65,20 @@ export interface EngineConfig {
   readonly trace?: (role: Role, originalDestinationId: string) => TraceSink | undefined
 }
 
-export interface ConnectOptions {
-  /** The dialled EndpointId, 32 bytes. */
-  readonly peer: Uint8Array
+/** Whom to dial: somebody by key, or a host by name. */
+export type DialledPeer =
+  | {
+      /** The dialled EndpointId, 32 bytes. */
+      readonly peer: Uint8Array
+      readonly authentication?: undefined
+    }
+  | {
+      readonly peer?: undefined
+      /** Name, trusted roots and the time: the server proves its name by an X.509 certificate, and we stay anonymous. */
+      readonly authentication: X509Authentication
+    }
+
+export type ConnectOptions = DialledPeer & {
   readonly alpns: readonly Uint8Array[]
   readonly route: Route
   /** All known ways to the peer; each datagram goes to all until the first answer. */
@@ -90,6 +105,7 @@ export class Engine implements IncomingHost, ConnectionHost {
   readonly #config: EngineConfig
   readonly #settings: QuicSettings
   readonly #signer: Signer
+  readonly #certificate: X509Credential | undefined
   readonly #ids: ConnectionIdTable
   readonly #tokens: AddressTokens
   readonly #resets: StatelessReset
@@ -109,6 +125,8 @@ export class Engine implements IncomingHost, ConnectionHost {
   constructor(config: EngineConfig) {
     this.#config = config
     this.#settings = resolveSettings(config.settings)
+    const certificate = config.server?.certificate
+    this.#certificate = certificate === undefined ? undefined : new X509Credential(config.crypto, certificate)
     this.#signer = config.crypto.signer(config.secretKey)
     this.#ids = new ConnectionIdTable(config.random)
     this.#tokens = new AddressTokens(config.crypto, config.random)
@@ -145,7 +163,10 @@ export class Engine implements IncomingHost, ConnectionHost {
       const entry = this.#ids.find(bytes, header.destinationStart)
       if (entry !== undefined) {
         const connection = entry.owner.connection!
-        if (!connection.receive(bytes, start, length, route, entry.sequence, now) && header.kind === PacketKind.OneRtt)
+        if (
+          !connection.receive(bytes, start, length, route, entry.pathId, entry.sequence, now) &&
+          header.kind === PacketKind.OneRtt
+        )
           this.#tryReset(bytes, start, length)
         return connection
       }
@@ -158,7 +179,7 @@ export class Engine implements IncomingHost, ConnectionHost {
     const key = keyOf(bytes, header.destinationStart, header.destinationLength)
     const chosen = this.#ids.findChosen(key)
     if (chosen !== undefined) {
-      chosen.receive(bytes, start, length, route, -1, now)
+      chosen.receive(bytes, start, length, route, 0, -1, now)
       return chosen
     }
     this.#newcomer(bytes, start, length, route, key, now)
@@ -270,6 +291,7 @@ export class Engine implements IncomingHost, ConnectionHost {
     this.#pending.delete(key)
     const connection = this.#create('server', settings, first.originalDestinationId, {
       alpns: server!.alpns(),
+      certificate: this.#certificate,
       originalDestinationId: first.originalDestinationId,
       retrySourceId: first.retried ? first.destinationId : undefined,
       keys: first.keys,
@@ -284,7 +306,7 @@ export class Engine implements IncomingHost, ConnectionHost {
     if (settings?.issueTokens ?? this.#settings.issueTokens)
       connection.offerToken(this.#tokens.forLater(this.#config.routes.address(first.route), now))
     for (const datagram of incoming.datagrams)
-      connection.receive(datagram.bytes, 0, datagram.bytes.length, datagram.route, -1, now)
+      connection.receive(datagram.bytes, 0, datagram.bytes.length, datagram.route, 0, -1, now)
     return connection
   }
 
@@ -361,14 +383,17 @@ export class Engine implements IncomingHost, ConnectionHost {
 
   // connections
 
+  /** Throws RangeError for a peer that cannot be dialled, such as a server name that is none. */
   connect(options: ConnectOptions): Connection {
     if (this.#closed) throw new Error('the engine is closed')
+    if (options.authentication !== undefined) checkAuthentication(options.authentication)
     const originalDestinationId = new Uint8Array(20)
     this.#config.random.fill(originalDestinationId)
     return this.#create('client', options.settings, originalDestinationId, {
       alpns: options.alpns,
       originalDestinationId,
       expectedPeer: options.peer,
+      authentication: options.authentication,
       token: options.token,
       route: options.route,
       ...(options.routes === undefined ? {} : { routes: options.routes }),
@@ -435,5 +460,6 @@ export class Engine implements IncomingHost, ConnectionHost {
     this.#answers = []
     this.#tokens.free()
     this.#signer.free()
+    this.#certificate?.free()
   }
 }

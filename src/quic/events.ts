@@ -2,7 +2,9 @@
  * Control events of a connection and their queue. Bytes are never in here: they are pulled by reading, which is the back-pressure;
  * a stream is announced as readable once until it was read empty.
  */
+import type { AddressBytes } from '../platform/index.ts'
 import type { CloseReason } from './errors.ts'
+import type { PathStatus } from './path/path.ts'
 import type { Route } from './path/route.ts'
 
 export type ConnectionEvent =
@@ -22,8 +24,26 @@ export type ConnectionEvent =
   | { readonly type: 'stream-finished'; readonly id: number }
   | { readonly type: 'datagram' }
   | { readonly type: 'datagram-writable' }
+  /** A path beside the first was opened, by us or by the peer (multipath). It carries data once it is validated. */
+  | { readonly type: 'path-opened'; readonly path: number; readonly route: Route }
   | { readonly type: 'path-validated'; readonly path: number; readonly route: Route }
   | { readonly type: 'path-migrated'; readonly path: number; readonly route: Route }
+  /** Nothing is sent on the path any more. `code` is what the PATH_ABANDON says; `byPeer`: it came from there. */
+  | {
+      readonly type: 'path-abandoned'
+      readonly path: number
+      readonly route: Route
+      readonly code: number
+      readonly byPeer: boolean
+    }
+  /** Nothing is received on the path any more either; after `path-abandoned`. */
+  | { readonly type: 'path-discarded'; readonly path: number }
+  /** What the peer prefers of the path has changed (PATH_STATUS). */
+  | { readonly type: 'path-status'; readonly path: number; readonly status: PathStatus }
+  /** What kept `openPath` from opening a path is gone. */
+  | { readonly type: 'paths-available' }
+  /** The peer sees our packets on this path come from here (OBSERVED_ADDRESS); IPv4 as 4 bytes. */
+  | { readonly type: 'observed-address'; readonly path: number; readonly address: AddressBytes }
   /** A token to present in a later `connect` to the same server (NEW_TOKEN). */
   | { readonly type: 'token'; readonly token: Uint8Array }
   /** Once; nothing but `close-answered` and `drained` follows. */

@@ -2,10 +2,11 @@
  * A TraceSink that writes qlog (draft-ietf-quic-qlog-main-schema 0.3, JSON text sequences), which qvis opens. It decodes payloads by
  * itself, so that tracing costs the packet path nothing when it is off. Where the lines go is the caller's business.
  */
-import { encodeHex, Reader } from '../bytes/index.ts'
+import { encodeHex, formatSocketAddress, Reader } from '../bytes/index.ts'
 import { Level, type Role } from './level.ts'
 import type { TraceSink } from './trace.ts'
 import { AckFrame, readAckFrame, readAckFrequency } from './wire/ack-frames.ts'
+import { readObservedAddress } from './wire/address-frames.ts'
 import { readConnectionClose, readNewToken } from './wire/control-frames.ts'
 import { FrameType, frameName } from './wire/frame-types.ts'
 import { readNewConnectionId, readRetireConnectionId } from './wire/id-frames.ts'
@@ -17,7 +18,14 @@ import {
   readStreamDataBlocked,
   readStreamsBlocked,
 } from './wire/limit-frames.ts'
-import { readPathData } from './wire/path-frames.ts'
+import {
+  readMaxPathId,
+  readPathAbandon,
+  readPathCidsBlocked,
+  readPathData,
+  readPathStatus,
+  readPathsBlocked,
+} from './wire/path-frames.ts'
 import {
   readCryptoFrame,
   readDatagram,
@@ -191,12 +199,16 @@ function describe(type: number, reader: Reader): Record<string, unknown> {
     case FrameType.IMMEDIATE_ACK:
       return { frame_type }
     case FrameType.ACK:
-    case FrameType.ACK_ECN: {
+    case FrameType.ACK_ECN:
+    case FrameType.PATH_ACK:
+    case FrameType.PATH_ACK_ECN: {
       const ack = new AckFrame()
       readAckFrame(reader, type, ack)
       const ranges = []
       for (let index = 0; index < ack.count; index++) ranges.push([ack.smallest[index], ack.largest[index]])
-      return { frame_type: 'ack', ack_delay: (ack.delay * 8) / 1000, acked_ranges: ranges }
+      const body = { ack_delay: (ack.delay * 8) / 1000, acked_ranges: ranges }
+      if (type === FrameType.ACK || type === FrameType.ACK_ECN) return { frame_type: 'ack', ...body }
+      return { frame_type: 'path_ack', path_id: ack.pathId, ...body }
     }
     case FrameType.CRYPTO:
       readCryptoFrame(reader, frame)
@@ -243,8 +255,44 @@ function describe(type: number, reader: Reader): Record<string, unknown> {
       const { sequence, retirePriorTo, id } = readNewConnectionId(reader, type)
       return { frame_type, sequence_number: sequence, retire_prior_to: retirePriorTo, connection_id: encodeHex(id) }
     }
+    case FrameType.PATH_NEW_CONNECTION_ID: {
+      const { pathId, sequence, retirePriorTo, id } = readNewConnectionId(reader, type)
+      return {
+        frame_type,
+        path_id: pathId,
+        sequence_number: sequence,
+        retire_prior_to: retirePriorTo,
+        connection_id: encodeHex(id),
+      }
+    }
     case FrameType.RETIRE_CONNECTION_ID:
       return { frame_type, sequence_number: readRetireConnectionId(reader, type).sequence }
+    case FrameType.PATH_RETIRE_CONNECTION_ID: {
+      const { pathId, sequence } = readRetireConnectionId(reader, type)
+      return { frame_type, path_id: pathId, sequence_number: sequence }
+    }
+    case FrameType.PATH_ABANDON: {
+      const { pathId, errorCode } = readPathAbandon(reader)
+      return { frame_type, path_id: pathId, error_code: errorCode }
+    }
+    case FrameType.PATH_STATUS_BACKUP:
+    case FrameType.PATH_STATUS_AVAILABLE: {
+      const { pathId, sequence } = readPathStatus(reader, type)
+      return { frame_type, path_id: pathId, path_status_sequence_number: sequence }
+    }
+    case FrameType.MAX_PATH_ID:
+      return { frame_type, maximum_path_id: readMaxPathId(reader) }
+    case FrameType.PATHS_BLOCKED:
+      return { frame_type, maximum_path_id: readPathsBlocked(reader) }
+    case FrameType.PATH_CIDS_BLOCKED: {
+      const { pathId, nextSequence } = readPathCidsBlocked(reader)
+      return { frame_type, path_id: pathId, next_sequence_number: nextSequence }
+    }
+    case FrameType.OBSERVED_ADDRESS_V4:
+    case FrameType.OBSERVED_ADDRESS_V6: {
+      const { sequence, address } = readObservedAddress(reader, type)
+      return { frame_type: 'observed_address', sequence_number: sequence, address: formatSocketAddress(address) }
+    }
     case FrameType.PATH_CHALLENGE:
     case FrameType.PATH_RESPONSE:
       return { frame_type, data: encodeHex(readPathData(reader)) }

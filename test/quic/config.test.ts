@@ -20,7 +20,7 @@ test('RFC 9000 §18: what we announce by default can be read by both roles', () 
   const bytes = encodeTransportParameters(parameters)
   expect(decodeTransportParameters(bytes, 'client')).toMatchObject({
     maxIdleTimeout: 30_000,
-    maxUdpPayloadSize: 1_472,
+    maxUdpPayloadSize: 16_000,
     activeConnectionIdLimit: 5,
     initialMaxStreamsBidi: 100,
     maxDatagramFrameSize: 65_535,

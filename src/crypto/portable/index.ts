@@ -6,8 +6,16 @@ import { expand, extract } from '@noble/hashes/hkdf.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256, sha384 } from '@noble/hashes/sha2.js'
 import { ChaCha20HeaderKey } from '../chacha20-header-key.ts'
+import { KernelAeadKey } from '../kernel/aead-key.ts'
+import { createKernel, type Kernel } from '../kernel/kernel.ts'
 import { KeyLedger } from '../key-ledger.ts'
-import { checkAeadKey, checkExpandLength, checkHeaderKey } from '../key-lengths.ts'
+import {
+  AEADS_BY_HARDWARE,
+  AEADS_WITH_KERNEL,
+  checkAeadKey,
+  checkExpandLength,
+  checkHeaderKey,
+} from '../key-lengths.ts'
 import type {
   AeadKey,
   AeadName,
@@ -18,23 +26,44 @@ import type {
   KeyExchange,
   RunningHash,
   Signer,
+  SigningKey,
 } from '../provider.ts'
+import type { SignatureAlgorithm } from '../signature-algorithms.ts'
 import { PortableAeadKey } from './aead-key.ts'
 import { PortableSigner, verifyEd25519 } from './ed25519.ts'
 import { PortableAesHeaderKey } from './header-key.ts'
 import { PortableP256, PortableX25519 } from './key-exchange.ts'
+import { PortableSigningKey, SIGNATURE_ALGORITHMS, verifySignature } from './signatures.ts'
 
-export function createPortableCrypto(): PortableCrypto {
-  return new PortableCrypto()
+export interface PortableCryptoOptions {
+  /** Protect ChaCha20-Poly1305 packets in the WebAssembly kernel where it runs. Default true; false uses noble's ChaCha20-Poly1305. */
+  readonly kernel?: boolean
+}
+
+export function createPortableCrypto(options: PortableCryptoOptions = {}): PortableCrypto {
+  return new PortableCrypto(options)
 }
 
 export class PortableCrypto implements CryptoProvider {
   readonly name = 'portable'
   readonly #ledger = new KeyLedger()
+  readonly #kernel: Kernel | undefined
+
+  constructor(options: PortableCryptoOptions = {}) {
+    this.#kernel = options.kernel === false ? undefined : createKernel()
+  }
 
   /** Handles made by this provider and not yet freed. For tests. */
   get liveKeys(): number {
     return this.#ledger.live
+  }
+
+  get aeadPreference(): readonly AeadName[] {
+    return this.#kernel === undefined ? AEADS_BY_HARDWARE : AEADS_WITH_KERNEL
+  }
+
+  packetMemory(length: number): Uint8Array {
+    return this.#kernel?.packetMemory(length) ?? new Uint8Array(length)
   }
 
   createHash(name: HashName): RunningHash {
@@ -64,13 +93,15 @@ export class PortableCrypto implements CryptoProvider {
 
   aeadKey(name: AeadName, key: Uint8Array, iv: Uint8Array): AeadKey {
     checkAeadKey(name, key, iv)
+    if (name === 'chacha20-poly1305' && this.#kernel !== undefined)
+      return new KernelAeadKey(this.#ledger, this.#kernel, key, iv)
     return new PortableAeadKey(this.#ledger, name, key, iv)
   }
 
   headerKey(name: AeadName, key: Uint8Array): HeaderKey {
     checkHeaderKey(name, key)
     return name === 'chacha20-poly1305'
-      ? new ChaCha20HeaderKey(this.#ledger, key)
+      ? new ChaCha20HeaderKey(this.#ledger, key, this.#kernel)
       : new PortableAesHeaderKey(this.#ledger, key)
   }
 
@@ -86,6 +117,21 @@ export class PortableCrypto implements CryptoProvider {
 
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
     return verifyEd25519(publicKey, message, signature)
+  }
+
+  readonly signatureAlgorithms = SIGNATURE_ALGORITHMS
+
+  verifySignature(
+    algorithm: SignatureAlgorithm,
+    publicKeyInfo: Uint8Array,
+    message: Uint8Array,
+    signature: Uint8Array,
+  ): boolean {
+    return verifySignature(algorithm, publicKeyInfo, message, signature)
+  }
+
+  signingKey(pkcs8: Uint8Array): SigningKey {
+    return new PortableSigningKey(this.#ledger, pkcs8)
   }
 
   equal(left: Uint8Array, right: Uint8Array): boolean {

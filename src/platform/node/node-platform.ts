@@ -8,6 +8,8 @@ import type { InterfaceAddress, Platform, RandomSource, Timer, UdpSocket, UdpSoc
 import { PooledRandom } from './pooled-random.ts'
 import { bindNodeUdp } from './udp-socket.ts'
 
+const SETTLED = Promise.resolve()
+
 export class NodePlatform implements Platform {
   readonly random: RandomSource = new PooledRandom()
   /**
@@ -15,6 +17,8 @@ export class NodePlatform implements Platform {
    * there. Node cannot set it elsewhere: QUIC's minimum of 1,200 bytes it is (spec/fast-path.md §4).
    */
   readonly maxDatagramSize: number = process.platform === 'linux' ? 1452 : 1200
+  /** Nothing fragments on the way to ourselves; larger ones gain little and burst a receive buffer sooner (spec/fast-path.md §1, §4). */
+  readonly maxLoopbackDatagramSize: number = 16_000
 
   now(): number {
     return performance.now()
@@ -30,6 +34,11 @@ export class NodePlatform implements Platform {
 
   defer(callback: () => void): void {
     setImmediate(callback)
+  }
+
+  /** A tick asked for by a promise reaction runs after all other reactions; one asked for by anything else would run before them. */
+  afterReactions(callback: () => void): void {
+    SETTLED.then(() => process.nextTick(callback))
   }
 
   bindUdp(options: UdpSocketOptions): Promise<UdpSocket> {

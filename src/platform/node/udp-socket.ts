@@ -109,7 +109,9 @@ class NodeUdpSocket implements UdpSocket {
     }
     try {
       // No callback: it would cost 0.5 µs, and without one a send error is dropped, which is what QUIC wants.
-      this.#socket.send(data, start, length, port, host)
+      // A whole array goes as it is; of a part, node:dgram makes a view.
+      if (start === 0 && length === data.length) this.#socket.send(data, port, host)
+      else this.#socket.send(data, start, length, port, host)
     } catch {
       // Port 0 or a host that is not numeric; QUIC sees a loss.
       done()

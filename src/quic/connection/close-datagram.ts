@@ -15,7 +15,8 @@ const LEAST_ROOM = 24
 
 /** False when nothing may be sent, or no slot is free: `closePending` then says whether to try again. */
 export function pollClose(parts: Parts, builder: DatagramBuilder, now: number, out: Transmit): boolean {
-  const { path, handshake, slots, lifecycle, role } = parts
+  const { paths, handshake, slots, lifecycle, role } = parts
+  const path = paths.preferred
   const { link } = path
   const frame = lifecycle.closeFrame!
   const maxSize = Math.min(MIN_DATAGRAM, link.amplificationBudget)
@@ -33,12 +34,13 @@ export function pollClose(parts: Parts, builder: DatagramBuilder, now: number, o
   for (const level of [Level.Initial, Level.Handshake, Level.OneRtt] as const) {
     const isOneRtt = level === Level.OneRtt
     // a server may close in 1-RTT before the handshake is complete
-    const space = isOneRtt ? (handshake.oneRtt === undefined ? undefined : path.space) : builder.space(level)
+    const space = isOneRtt ? (handshake.oneRtt === undefined ? undefined : path.space) : builder.space(level, path)
     if (space === undefined || (handshake.isConfirmed && !isOneRtt)) continue
     const draft = builder.drafts[count]!
     const { writer } = draft
-    if (!builder.begin(draft, at, base + maxSize, space) || writer.room < LEAST_ROOM) continue
-    if (space.received.largest !== -1) space.received.writeAck(writer, -1, ACK_DELAY_EXPONENT, now)
+    if (!builder.begin(draft, at, base + maxSize, space, path) || writer.room < LEAST_ROOM) continue
+    if (space.received.largest !== -1)
+      space.received.writeAck(writer, writer.multipath ? path.id : -1, ACK_DELAY_EXPONENT, now)
     if (writer.room < LEAST_ROOM) continue
     // RFC 9000 §10.2.3: the application's code and words are for 1-RTT only
     if (frame.application && !isOneRtt) writeConnectionClose(writer, false, ErrorCode.APPLICATION_ERROR, 0, EMPTY)
@@ -54,6 +56,6 @@ export function pollClose(parts: Parts, builder: DatagramBuilder, now: number, o
   if (padded) builder.drafts[count - 1]!.padTo(base + MIN_DATAGRAM)
   let length = 0
   for (let index = 0; index < count; index++) length += builder.seal(builder.drafts[index]!, now)
-  builder.handOver(out, slot, length, link, link.route, 'data')
+  builder.handOver(out, slot, length, path, link, link.route, 'data')
   return true
 }

@@ -1,12 +1,20 @@
 /** Counters of a connection and of its paths, as snapshots. Bytes are UDP payload unless said otherwise; times in ms. */
-import type { Path } from '../path/path.ts'
+import type { Path, PathState, PathStatus } from '../path/path.ts'
+import type { Paths } from '../path/paths.ts'
 import type { Route } from '../path/route.ts'
 import type { Parts } from './parts.ts'
 
 export interface PathStats {
   readonly id: number
   readonly route: Route
+  /** `abandoned`: nothing is sent any more, late packets are still taken. */
+  readonly state: PathState
   readonly validated: boolean
+  /** New data goes here first. */
+  readonly preferred: boolean
+  /** What we prefer, and what the peer does (PATH_STATUS). */
+  readonly status: PathStatus
+  readonly peerStatus: PathStatus
   /** Smoothed, latest and least RTT; 0 before the first sample. */
   readonly rttMs: number
   readonly latestRttMs: number
@@ -37,16 +45,22 @@ export interface ConnectionStats {
   readonly streamBytesSent: number
   readonly streamBytesReceived: number
   readonly streamBytesRetransmitted: number
+  /** Both sides know multipath. */
+  readonly multipath: boolean
   readonly paths: readonly PathStats[]
 }
 
-export function pathStats(path: Path): PathStats {
+function pathStats(path: Path, preferred: boolean): PathStats {
   const { rtt, congestion, bytesInFlight } = path.link.recovery
   const { stats } = path.detection
   return {
     id: path.id,
     route: path.link.route,
+    state: path.state,
     validated: path.link.validated,
+    preferred,
+    status: path.status,
+    peerStatus: path.peerStatus,
     rttMs: rtt.hasSample ? rtt.smoothed : 0,
     latestRttMs: rtt.hasSample ? rtt.latest : 0,
     minRttMs: rtt.hasSample ? rtt.min : 0,
@@ -64,8 +78,14 @@ export function pathStats(path: Path): PathStats {
   }
 }
 
+/** Of all paths that are not discarded, in order of their ids. */
+export function allPathStats(paths: Paths): PathStats[] {
+  const { preferred } = paths
+  return paths.live.map((path) => pathStats(path, path === preferred))
+}
+
 export function connectionStats(parts: Parts): ConnectionStats {
-  const { handshake, streams, path } = parts
+  const { handshake, streams, paths } = parts
   return {
     cipherSuite: handshake.tls.suite?.id ?? 0,
     keyUpdates: handshake.oneRtt?.updates ?? 0,
@@ -75,6 +95,7 @@ export function connectionStats(parts: Parts): ConnectionStats {
     streamBytesSent: streams.stats.bytesSent,
     streamBytesReceived: streams.stats.bytesReceived,
     streamBytesRetransmitted: streams.stats.retransmittedBytes,
-    paths: [pathStats(path)],
+    multipath: paths.multipath,
+    paths: allPathStats(paths),
   }
 }

@@ -5,31 +5,24 @@
  * Order of use after any call that changes something: `poll` until false, `nextEvent` until undefined, then `deadline`.
  */
 import { encodeHex } from '../../bytes/index.ts'
-import { MAX_ACK_DELAY_MS, MIN_DATAGRAM } from '../config.ts'
-import { type CloseReason, errorCodeName, TransportError } from '../errors.ts'
+import { type CloseReason, ErrorCode, errorCodeName, TransportError } from '../errors.ts'
 import { type ConnectionEvent, EventQueue } from '../events.ts'
-import { Level, type Role } from '../level.ts'
-import { LocalIds } from '../path/local-ids.ts'
-import { MtuDiscovery } from '../path/mtu-discovery.ts'
-import { Path } from '../path/path.ts'
-import { PathLink } from '../path/path-link.ts'
-import { PeerIds } from '../path/peer-ids.ts'
+import type { Role } from '../level.ts'
+import type { Path, PathStatus } from '../path/path.ts'
+import { Paths } from '../path/paths.ts'
 import type { Route } from '../path/route.ts'
-import { createCongestion } from '../recovery/congestion.ts'
 import { SentFramePool } from '../recovery/frame-owner.ts'
-import { LinkRecovery } from '../recovery/link-recovery.ts'
-import { LossDetection } from '../recovery/loss-detection.ts'
-import { PacketSpace } from '../recovery/packet-space.ts'
+import type { Resources } from '../resources.ts'
 import type { Transmit } from '../slots.ts'
 import { Datagrams } from '../streams/datagrams.ts'
 import { type StreamEvents, Streams } from '../streams/streams.ts'
 import type { TransportParameters } from '../wire/transport-parameters.ts'
-import { type ConnectionStats, connectionStats, type PathStats, pathStats } from './connection-stats.ts'
+import { allPathStats, type ConnectionStats, connectionStats, type PathStats } from './connection-stats.ts'
 import { Control } from './control.ts'
 import { Handshake, type HandshakeOptions } from './handshake.ts'
 import { Lifecycle } from './lifecycle.ts'
-import { migrate, mtuLimit, revert } from './migration.ts'
-import { type Parts, Pending, type Resources } from './parts.ts'
+import { migrate, revert } from './migration.ts'
+import { type Parts, Pending } from './parts.ts'
 import { Receive } from './receive.ts'
 import { Transmitter } from './transmit.ts'
 
@@ -88,45 +81,20 @@ export class Connection {
       parts.pending |= bit
     }
     const nothing = () => {}
-    const localIds = new LocalIds(registry, 0, wake(Pending.LocalIds))
-    const sourceId = localIds.first()
-    const peerIds = new PeerIds(
-      registry,
-      0,
-      options.peerSourceId ?? options.retrySourceId ?? options.originalDestinationId,
-      settings.activeConnectionIdLimit,
-      wake(Pending.PeerIds),
-    )
-    const recovery = new LinkRecovery(
-      createCongestion(settings.congestion, MIN_DATAGRAM),
-      settings.initialRttMs,
-      MIN_DATAGRAM,
-    )
     const isClient = role === 'client'
-    const link = new PathLink(
-      options.route,
-      recovery,
-      new MtuDiscovery(MIN_DATAGRAM),
-      isClient || options.validated === true,
-    )
-    const detection = new LossDetection(
+    const paths = new Paths(
+      resources,
       pool,
+      events,
+      { wakeIds: wake(Pending.Ids), wakePaths: wake(Pending.Paths) },
       {
-        mtuProbeAcked: (size) => {
-          if (path.link.mtu.probeAcked(size)) path.link.recovery.setMtu(path.link.mtu.current)
-        },
-        mtuProbeLost: (size) => path.link.mtu.probeLost(size),
-        packetLost: (size) => this.#packetLost(size),
-        packetAcked: (size) => path.link.mtu.acked(size),
+        route: options.route,
+        peerId: options.peerSourceId ?? options.retrySourceId ?? options.originalDestinationId,
+        validated: isClient || options.validated === true,
       },
-      { maxPtoMs: settings.maxPtoMs },
     )
-    const space = new PacketSpace(Level.OneRtt, 0, pool, {
-      immediate: false,
-      maxAckDelayMs: MAX_ACK_DELAY_MS,
-      elicitingThreshold: 2,
-    })
-    const path = new Path(0, space, detection, localIds, peerIds, link)
+    const { sourceId, first } = paths
+    const { detection } = first
     const streamSettings = {
       initialMaxData: settings.connectionReceiveWindow,
       streamReceiveWindow: settings.streamReceiveWindow,
@@ -156,6 +124,8 @@ export class Connection {
       originalDestinationId: options.originalDestinationId,
       retrySourceId: options.retrySourceId,
       expectedPeer: options.expectedPeer,
+      authentication: options.authentication,
+      certificate: options.certificate,
       token: options.token,
       keys: options.keys,
       resetToken: isClient ? undefined : registry.resetToken(sourceId),
@@ -173,14 +143,9 @@ export class Connection {
       ...resources,
       pool,
       events,
-      lifecycle: new Lifecycle(
-        options.now,
-        settings.maxIdleTimeoutMs,
-        settings.keepAliveMs,
-        settings.handshakeTimeoutMs,
-      ),
+      lifecycle: new Lifecycle(options.now, settings.maxIdleTimeoutMs, settings.handshakeTimeoutMs),
       handshake,
-      path,
+      paths,
       streams: this.streams,
       datagrams: this.datagrams,
       control: new Control(wake(Pending.Control)),
@@ -193,27 +158,25 @@ export class Connection {
         this.#peerClosed(application, code, frameType, reason, now),
     }
     this.#parts = parts
-    detection.link = recovery
     detection.setSpace(handshake.initialSpace)
     detection.setSpace(handshake.handshakeSpace)
-    detection.setSpace(space)
     detection.setPeerValidated(!isClient)
     this.#receive = new Receive(parts, {
       retried: (route) => {
         // RFC 9000 §8.1.4: the token is good for the address it was given to, and for no other
-        path.link.route = route
+        first.link.route = route
         this.#transmit.stopFanOut()
         detection.requeue(handshake.initialSpace)
       },
       versionsOffered: (versions) => this.#vanish({ kind: 'version-negotiation', versions }),
       firstHandshakePacket: () => {
-        path.link.validated = true
+        first.link.validated = true
         detection.atAmplificationLimit = false
         this.#discardInitial()
         this.#settle()
       },
       answered: (route) => {
-        path.link.route = route
+        first.link.route = route
         this.#transmit.stopFanOut()
       },
     })
@@ -229,14 +192,22 @@ export class Connection {
 
   // the driver's calls
 
-  /** A datagram for this connection; `sequence` is that of the connection id it was sent to. False when nothing in it was authentic. */
-  receive(bytes: Uint8Array, start: number, length: number, route: Route, sequence: number, now: number): boolean {
+  /** A datagram for this connection; `pathId` and `sequence` are those of the connection id it was sent to. False when nothing in it was authentic. */
+  receive(
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    route: Route,
+    pathId: number,
+    sequence: number,
+    now: number,
+  ): boolean {
     this.#now = now
-    const authentic = this.#receive.datagram(bytes, start, length, route, sequence, now)
-    const { handshake, lifecycle, path } = this.#parts
-    if (handshake.isComplete && lifecycle.state === 'handshake') lifecycle.opened(now, path.detection.ptoMs())
+    const authentic = this.#receive.datagram(bytes, start, length, route, pathId, sequence, now)
+    const { handshake, lifecycle, paths } = this.#parts
+    if (handshake.isComplete && lifecycle.state === 'handshake') lifecycle.opened(now, paths.largestPtoMs)
     if (this.#mustConfirm) this.#confirm(now)
-    this.streams.rttMs = this.#parts.path.link.recovery.rtt.smoothed
+    this.streams.rttMs = paths.preferred.link.recovery.rtt.smoothed
     return authentic
   }
 
@@ -253,21 +224,32 @@ export class Connection {
 
   /** When `tick` must be called, ms; Infinity when there is nothing to wait for. */
   deadline(): number {
-    const { lifecycle, path, handshake } = this.#parts
+    const { lifecycle, paths, handshake } = this.#parts
     if (lifecycle.state === 'drained') return NEVER
     let earliest = lifecycle.deadline
     if (lifecycle.isEnded) return earliest
-    earliest = Math.min(
-      earliest,
+    earliest = Math.min(earliest, paths.deadline, handshake.oneRtt?.deadline ?? NEVER)
+    for (const path of paths.live) earliest = Math.min(earliest, this.#pathDeadline(path))
+    return earliest
+  }
+
+  #pathDeadline(path: Path): number {
+    const { handshake, paths } = this.#parts
+    const acks = path.space.ackPolicy.deadline()
+    // acknowledged on another path, if there is one that can
+    if (!path.isOpen) return paths.hasAlternative(path) ? acks : NEVER
+    let earliest = Math.min(
       path.detection.deadline(),
       path.pacedUntil,
+      path.keepAliveAt,
       path.link.deadline,
       path.previous?.deadline ?? NEVER,
-      handshake.oneRtt?.deadline ?? NEVER,
     )
+    if (paths.live.length > 1) earliest = Math.min(earliest, path.idleAt)
     // RFC 9000 §8.1: nothing may go out, however due it is, before something came in
     if (path.detection.atAmplificationLimit) return earliest
-    if (handshake.oneRtt !== undefined) earliest = Math.min(earliest, path.space.ackPolicy.deadline())
+    if (handshake.oneRtt !== undefined) earliest = Math.min(earliest, acks)
+    if (handshake.isConfirmed || path.id !== 0) return earliest
     if (handshake.initialKeys !== undefined) earliest = Math.min(earliest, handshake.initialSpace.ackPolicy.deadline())
     if (handshake.handshakeSend !== undefined)
       earliest = Math.min(earliest, handshake.handshakeSpace.ackPolicy.deadline())
@@ -277,7 +259,7 @@ export class Connection {
   /** Time passed. What is due becomes pending; `poll` sends it. */
   tick(now: number): void {
     this.#now = now
-    const { lifecycle, path, handshake, control } = this.#parts
+    const { lifecycle, paths, handshake } = this.#parts
     switch (lifecycle.tick(now)) {
       case 'drained':
         this.#release()
@@ -288,24 +270,34 @@ export class Connection {
       case 'handshake-timeout':
         this.#vanish({ kind: 'handshake-timeout' })
         return
-      case 'keep-alive':
-        control.ping()
-        break
       default:
     }
     if (lifecycle.isEnded) return
     handshake.oneRtt?.tick(now)
-    if (path.detection.deadline() <= now) {
-      path.detection.timeout(now)
-      if (path.link.mtu.timedOut(path.detection.ptoCount, now)) path.link.recovery.setMtu(path.link.mtu.current)
+    for (const path of [...paths.live]) if (path.isOpen) this.#tickPath(path, now)
+    if (lifecycle.isEnded || !paths.tick(now)) return
+    // spec/quic.md §5.5: the peer gave up the last path, and no other came; silence
+    const reason = 'the peer abandoned the last path'
+    this.#vanish({ kind: 'local-transport', code: ErrorCode.NO_VIABLE_PATH, frameType: 0, reason })
+  }
+
+  #tickPath(path: Path, now: number): void {
+    const { paths } = this.#parts
+    const { detection, link } = path
+    if (detection.deadline() <= now) {
+      detection.timeout(now)
+      if (link.mtu.timedOut(detection.ptoCount, now)) link.recovery.setMtu(link.mtu.current)
+      if (path.becameSuspect && paths.hasAlternative(path)) detection.resendElsewhere(path.space)
     }
     if (path.pacedUntil <= now) path.pacedUntil = NEVER
+    if (path.keepAliveAt <= now) path.keepAlive(now)
     // the link before stays the one to go back to, answered or not
     path.previous?.tick(now)
-    if (path.link.tick(now) === 'failed' && !path.link.validated && !revert(this.#parts, now)) {
+    if (link.tick(now) === 'failed' && !link.validated && !revert(this.#parts, path, now)) {
       // RFC 9000 §9.3.2: no validated path is left; discard the connection without a word
-      this.#vanish({ kind: 'idle-timeout' })
-    }
+      if (paths.openCount === 1) this.#vanish({ kind: 'idle-timeout' })
+      else paths.giveUp(path, now)
+    } else if (path.idleAt <= now) paths.giveUp(path, now)
   }
 
   nextEvent(): ConnectionEvent | undefined {
@@ -321,6 +313,16 @@ export class Connection {
 
   get peerKey(): Uint8Array | undefined {
     return this.#parts.handshake.tls.peerKey
+  }
+
+  /** Dialled by X.509: the certificates of the server in DER, its own first, once they were checked. */
+  get peerCertificates(): readonly Uint8Array[] | undefined {
+    return this.#parts.handshake.tls.peerCertificates
+  }
+
+  /** Client: the name that was dialled by X.509. Server: the host name that the client asked for (SNI), lower case. */
+  get serverName(): string | undefined {
+    return this.#parts.handshake.tls.serverName
   }
 
   get alpn(): Uint8Array | undefined {
@@ -351,12 +353,12 @@ export class Connection {
 
   /** Smoothed, ms; the initial guess before the first sample. */
   get rttMs(): number {
-    return this.#parts.path.link.recovery.rtt.smoothed
+    return this.#parts.paths.preferred.link.recovery.rtt.smoothed
   }
 
   /** Where datagrams go now. */
   get route(): Route {
-    return this.#parts.path.link.route
+    return this.#parts.paths.preferred.link.route
   }
 
   /** Ends the connection with the application's code (below 2^62) and reason, cut to what fits a packet. Without effect when it already ended. */
@@ -372,10 +374,10 @@ export class Connection {
 
   /** RFC 9001 §6.1. False when the last update is not yet complete, or the handshake not confirmed. */
   updateKeys(_now: number): boolean {
-    const { handshake, path } = this.#parts
+    const { handshake, paths } = this.#parts
     if (!handshake.isConfirmed || handshake.oneRtt === undefined || this.isClosed) return false
     if (!handshake.oneRtt.initiate()) return false
-    path.phaseStarted()
+    paths.phaseStarted()
     // the peer follows the update when it sees a packet of the new phase
     this.#parts.control.ping()
     return true
@@ -388,7 +390,8 @@ export class Connection {
 
   /** Client: moves the connection to another route (RFC 9000 §9.2). Throws before the handshake is confirmed, for servers, when the peer forbade it, and while it has left us no spare connection id. */
   migrate(route: Route, now: number): void {
-    const { handshake, path } = this.#parts
+    const { handshake, paths } = this.#parts
+    const path = paths.preferred
     if (this.role !== 'client') throw new Error('only the client of a connection can migrate it')
     if (!handshake.isConfirmed) throw new Error('migration has to wait until the handshake is confirmed')
     if (handshake.peerParameters?.disableActiveMigration === true)
@@ -396,7 +399,38 @@ export class Connection {
     if (this.isClosed || path.link.route === route) return
     // RFC 9000 §9.5: an id is not used from two addresses
     if (!path.peerIds.hasSpare) throw new Error('the server has not yet given us a spare connection id')
-    migrate(this.#parts, route, now)
+    migrate(this.#parts, path, route, now)
+  }
+
+  /** Both sides know multipath: paths beside the first may be opened. Known once the peer's transport parameters are. */
+  get isMultipath(): boolean {
+    return this.#parts.paths.multipath
+  }
+
+  /**
+   * Client: opens a path on `route`; `path-validated` tells when it carries data. Its id, or undefined while the peer allows no further path or has
+   * issued no connection id for it: `paths-available` tells when to try again. Throws for servers, without multipath, and before `confirmed`.
+   */
+  openPath(route: Route, status: PathStatus, now: number): number | undefined {
+    if (!this.#parts.handshake.isConfirmed) throw new Error('a path can be opened once the handshake is confirmed')
+    return this.isClosed ? undefined : this.#parts.paths.open(route, status, now)
+  }
+
+  /** Gives up a path with a `PathErrorCode` or a code of the application, below 2^62. Throws for the last open path and for one that is not open. */
+  abandonPath(id: number, code: number, now: number): void {
+    if (!this.isClosed) this.#parts.paths.abandon(id, code, now)
+  }
+
+  /** What we prefer of a path; the peer is told. Data goes over `backup` paths only when no other can carry it. Throws for a path that is not open. */
+  setPathStatus(id: number, status: PathStatus): void {
+    if (!this.isClosed) this.#parts.paths.setStatus(id, status)
+  }
+
+  /** Silence after which a path is pinged and, if there is another, abandoned, ms; 0 = never. Throws for a path that is not open. */
+  setPathClocks(id: number, keepAliveMs: number, idleMs: number, now: number): void {
+    const path = this.#parts.paths.find(id)
+    if (path === undefined || !path.isOpen) throw new RangeError(`there is no open path ${id}`)
+    path.setClocks(keepAliveMs, idleMs, now)
   }
 
   /** RFC 8446 §7.5: `length` bytes both sides can compute; once the handshake is complete. */
@@ -410,7 +444,7 @@ export class Connection {
   }
 
   paths(): PathStats[] {
-    return [pathStats(this.#parts.path)]
+    return allPathStats(this.#parts.paths)
   }
 
   stats(): ConnectionStats {
@@ -421,7 +455,7 @@ export class Connection {
   leftovers(): { frames: number; bytesInFlight: number; bufferedBytes: number } {
     return {
       frames: this.#parts.pool.live,
-      bytesInFlight: this.#parts.path.link.recovery.bytesInFlight,
+      bytesInFlight: this.#parts.paths.bytesInFlight,
       bufferedBytes: this.streams.bufferedBytes,
     }
   }
@@ -449,20 +483,17 @@ export class Connection {
   // what the parts tell
 
   #peerParameters(parameters: TransportParameters): void {
-    const parts = this.#parts
-    const { path } = parts
+    const { lifecycle, paths } = this.#parts
     this.streams.applyPeerParameters(parameters)
     this.datagrams.applyPeerParameters(parameters)
-    parts.lifecycle.setPeerIdle(parameters.maxIdleTimeout)
-    path.detection.peerMaxAckDelayMs = parameters.maxAckDelay
-    if (parameters.statelessResetToken !== undefined) path.peerIds.setFirstResetToken(parameters.statelessResetToken)
+    lifecycle.setPeerIdle(parameters.maxIdleTimeout)
+    paths.peerParameters(parameters)
   }
 
   #handshakeComplete(): void {
     const parts = this.#parts
-    const { path, handshake } = parts
     parts.events.push({ type: 'connected' })
-    path.localIds.fill(handshake.peerParameters!.activeConnectionIdLimit)
+    parts.paths.handshakeComplete(this.#now)
     if (this.role === 'server') {
       // RFC 9001 §4.1.2: for a server, complete is confirmed
       this.#mustConfirm = true
@@ -474,33 +505,27 @@ export class Connection {
   #confirm(now: number): void {
     this.#mustConfirm = false
     const parts = this.#parts
-    const { path, handshake, lifecycle } = parts
+    const { paths, handshake, lifecycle } = parts
+    const { detection } = paths.first
     if (handshake.isConfirmed || lifecycle.isEnded) return
     handshake.isConfirmed = true
     handshake.oneRtt?.prepare()
-    path.detection.handshakeConfirmed = true
-    path.detection.setPeerValidated(true)
+    detection.handshakeConfirmed = true
+    detection.setPeerValidated(true)
     this.#discardInitial()
-    path.detection.discard(handshake.handshakeSpace)
+    detection.discard(handshake.handshakeSpace)
     handshake.discardHandshake()
-    const limit = mtuLimit(parts, path.link.route, handshake.peerParameters!.maxUdpPayloadSize)
-    path.link = withMtu(path.link, limit)
+    paths.confirmed()
     parts.events.push({ type: 'confirmed' })
     parts.trace?.event(now, 'connectivity:connection_state_updated', { new: 'handshake_confirmed' })
     this.#settle()
   }
 
   #discardInitial(): void {
-    const { handshake, path } = this.#parts
+    const { handshake, paths } = this.#parts
     if (handshake.initialKeys === undefined) return
-    path.detection.discard(handshake.initialSpace)
+    paths.first.detection.discard(handshake.initialSpace)
     handshake.discardInitial()
-  }
-
-  #packetLost(size: number): void {
-    const { path } = this.#parts
-    // the size is what matters: the clock only starts a pause of a minute, so the last receipt is exact enough
-    if (path.link.mtu.lost(size, path.space.received.largestAt)) path.link.recovery.setMtu(path.link.mtu.current)
   }
 
   #fail(code: number, frameType: number, reason: string, now: number): void {
@@ -516,16 +541,16 @@ export class Connection {
     reason: CloseReason,
     now: number,
   ): void {
-    const { lifecycle, path } = this.#parts
-    if (lifecycle.close(frame, reason, now, path.detection.ptoMs())) this.#ended(reason, now)
+    const { lifecycle, paths } = this.#parts
+    if (lifecycle.close(frame, reason, now, paths.largestPtoMs)) this.#ended(reason, now)
   }
 
   #peerClosed(application: boolean, code: number, frameType: number, reason: string, now: number): void {
-    const { lifecycle, path } = this.#parts
+    const { lifecycle, paths } = this.#parts
     const why: CloseReason = application
       ? { kind: 'peer-application', code, reason }
       : { kind: 'peer-transport', code, frameType, reason }
-    if (lifecycle.peerClosed(why, now, path.detection.ptoMs())) this.#ended(why, now)
+    if (lifecycle.peerClosed(why, now, paths.largestPtoMs)) this.#ended(why, now)
   }
 
   #vanish(reason: CloseReason): void {
@@ -536,8 +561,8 @@ export class Connection {
 
   /** No data moves any more; keys stay for the CONNECTION_CLOSE. */
   #ended(reason: CloseReason, now: number): void {
-    const { events, path, trace } = this.#parts
-    path.detection.clear()
+    const { events, paths, trace } = this.#parts
+    paths.clear()
     this.streams.close()
     this.datagrams.close()
     this.#receive.release()
@@ -555,20 +580,11 @@ export class Connection {
   #release(): void {
     if (this.#released) return
     this.#released = true
-    const { handshake, path, events } = this.#parts
+    const { handshake, paths, events } = this.#parts
     handshake.release()
-    path.localIds.release()
-    path.peerIds.release()
+    paths.release()
     this.#transmit.stopFanOut()
     events.push({ type: 'drained' })
     this.#host.drained(this)
   }
-}
-
-/** The same link with MTU discovery switched on: possible only once the peer's limit is known. */
-function withMtu(link: PathLink, limit: number): PathLink {
-  const started = new PathLink(link.route, link.recovery, new MtuDiscovery(limit), link.validated)
-  started.bytesReceived = link.bytesReceived
-  started.bytesSent = link.bytesSent
-  return started
 }

@@ -3,6 +3,7 @@
  * the caller's record. What goes in, and whether it may, is decided by transmit.ts, path-datagrams.ts and close-datagram.ts.
  */
 import { Level } from '../level.ts'
+import type { Path } from '../path/path.ts'
 import type { PathLink } from '../path/path-link.ts'
 import type { Route } from '../path/route.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
@@ -22,19 +23,23 @@ export class DatagramBuilder {
   }
 
   /** The space whose packets can be sealed and may be sent at this level; undefined when there is none. */
-  space(level: Level): PacketSpace | undefined {
-    const { handshake, path } = this.#parts
+  space(level: Level, path: Path): PacketSpace | undefined {
+    const { handshake } = this.#parts
     if (level === Level.OneRtt) return handshake.oneRtt !== undefined && handshake.isComplete ? path.space : undefined
+    // the handshake is path 0's
+    if (path.id !== 0) return undefined
     if (level === Level.Initial) return handshake.initialKeys === undefined ? undefined : handshake.initialSpace
     if (level === Level.Handshake) return handshake.handshakeSend === undefined ? undefined : handshake.handshakeSpace
     return undefined
   }
 
-  /** Starts a packet at `at` in the slots; with its tag it ends at `limit` or before. False when there is no room for it. */
-  begin(draft: PacketDraft, at: number, limit: number, space: PacketSpace): boolean {
-    const { handshake, path, slots } = this.#parts
+  /** Starts a packet of `path` at `at` in the slots; with its tag it ends at `limit` or before. False when there is no room for it. */
+  begin(draft: PacketDraft, at: number, limit: number, space: PacketSpace, path: Path): boolean {
+    const { handshake, paths, slots } = this.#parts
     const phase = handshake.oneRtt?.phase ?? 0
-    return draft.begin(slots.bytes, at, limit, space, path.peerIds.active, handshake.sourceId, handshake.token, phase)
+    const { sourceId, token } = handshake
+    const multipath = paths.multipath && space.level === Level.OneRtt
+    return draft.begin(slots.bytes, at, limit, space, path.peerIds.active, sourceId, token, phase, multipath)
   }
 
   /** A frame that asks for an acknowledgement and says nothing else. */
@@ -50,12 +55,12 @@ export class DatagramBuilder {
   /** Returns the packet's size in bytes. */
   seal(draft: PacketDraft, now: number): number {
     const parts = this.#parts
-    const { handshake, path } = parts
+    const { handshake, paths } = parts
     if (draft.level === Level.OneRtt) {
       const oneRtt = handshake.oneRtt!
       const size = draft.seal(parts, oneRtt.sendKey, oneRtt.sendHeader, now)
       // RFC 9001 §6.6: new keys, from the next packet on, before these have protected too much
-      if (oneRtt.sealed() && handshake.isConfirmed && oneRtt.initiate()) path.phaseStarted()
+      if (oneRtt.sealed() && handshake.isConfirmed && oneRtt.initiate()) paths.phaseStarted()
       return size
     }
     const keys = draft.level === Level.Initial ? handshake.initialKeys!.send : handshake.handshakeSend!
@@ -67,11 +72,11 @@ export class DatagramBuilder {
     out: Transmit,
     slot: number,
     length: number,
+    path: Path,
     link: PathLink | undefined,
     route: Route,
     kind: Transmit['kind'],
   ): void {
-    const { path } = this.#parts
     if (link !== undefined && !link.validated) link.bytesSent += length
     path.datagramsSent++
     path.bytesSent += length

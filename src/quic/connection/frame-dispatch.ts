@@ -2,13 +2,16 @@
  * The payload of an opened packet, frame by frame, to the owners (RFC 9000 §12.4, §19). STREAM, ACK and DATAGRAM pass numbers; the
  * rest decode to a small object. A frame that breaks a rule throws TransportError, caught in receive.ts.
  */
-import { Reader, TruncatedError } from '../../bytes/index.ts'
+import { canonicalIp, Reader, TruncatedError } from '../../bytes/index.ts'
 import { MAX_ACK_DELAY_MS } from '../config.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'
+import { receivesReports } from '../path/observed-address.ts'
+import type { Path } from '../path/path.ts'
 import type { Route } from '../path/route.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
 import { AckFrame, readAckFrame, readAckFrequency } from '../wire/ack-frames.ts'
+import { readObservedAddress } from '../wire/address-frames.ts'
 import { readConnectionClose, readNewToken } from '../wire/control-frames.ts'
 import { FrameType, frameName, isAckEliciting, isAllowedAt, isProbing } from '../wire/frame-types.ts'
 import { readNewConnectionId, readRetireConnectionId } from '../wire/id-frames.ts'
@@ -20,7 +23,14 @@ import {
   readStreamDataBlocked,
   readStreamsBlocked,
 } from '../wire/limit-frames.ts'
-import { readPathData } from '../wire/path-frames.ts'
+import {
+  readMaxPathId,
+  readPathAbandon,
+  readPathCidsBlocked,
+  readPathData,
+  readPathStatus,
+  readPathsBlocked,
+} from '../wire/path-frames.ts'
 import {
   readCryptoFrame,
   readDatagram,
@@ -50,12 +60,13 @@ export class FrameDispatch {
     this.#parts = parts
   }
 
-  /** `localSequence` is the sequence of the connection id the packet came in on; `datagramLength` the size of the datagram that held it. */
+  /** `localSequence` is the sequence of the connection id, one of the path's, that the packet came in on; `datagramLength` the size of the datagram that held it. */
   dispatch(
     bytes: Uint8Array,
     start: number,
     end: number,
     level: Level,
+    path: Path,
     space: PacketSpace,
     localSequence: number,
     route: Route,
@@ -100,7 +111,7 @@ export class FrameDispatch {
         if (!isAllowedAt(type, level)) this.#refuse(type)
         if (isAckEliciting(type)) this.ackEliciting = true
         if (!isProbing(type)) this.nonProbing = true
-        this.#frame(type, reader, bytes, level, space, localSequence, route, datagramLength, now)
+        this.#frame(type, reader, bytes, level, path, space, localSequence, route, datagramLength, now)
         if (this.#parts.lifecycle.isEnded) return
       }
     } catch (error) {
@@ -117,7 +128,7 @@ export class FrameDispatch {
     try {
       while (reader.position < end) {
         const type = reader.varint()
-        if (type === FrameType.ACK || type === FrameType.ACK_ECN) readAckFrame(reader, type, this.#ack)
+        if (isAck(type)) readAckFrame(reader, type, this.#ack)
         else if (type !== FrameType.PADDING)
           return type === FrameType.CONNECTION_CLOSE || type === FrameType.CONNECTION_CLOSE_APP
       }
@@ -139,6 +150,7 @@ export class FrameDispatch {
     reader: Reader,
     bytes: Uint8Array,
     level: Level,
+    path: Path,
     space: PacketSpace,
     localSequence: number,
     route: Route,
@@ -153,7 +165,15 @@ export class FrameDispatch {
       case FrameType.ACK:
       case FrameType.ACK_ECN:
         readAckFrame(reader, type, this.#ack)
-        this.#receiveAck(level, space, now)
+        if (level !== Level.OneRtt) this.#receiveAck(level, parts.paths.first, space, now)
+        // spec/quic.md §4.4: with multipath, too, a plain ACK is about path 0
+        else this.#receivePathAck(0, type, now)
+        return
+      case FrameType.PATH_ACK:
+      case FrameType.PATH_ACK_ECN:
+        this.#needsMultipath(type)
+        readAckFrame(reader, type, this.#ack)
+        this.#receivePathAck(this.#ack.pathId, type, now)
         return
       case FrameType.CRYPTO:
         readCryptoFrame(reader, frame)
@@ -204,19 +224,52 @@ export class FrameDispatch {
         readDatagram(reader, type, frame)
         parts.datagrams.receive(bytes, frame.start, frame.length)
         return
-      case FrameType.NEW_CONNECTION_ID: {
-        const issued = readNewConnectionId(reader, type)
-        parts.path.peerIds.receiveNew(issued.sequence, issued.retirePriorTo, issued.id, issued.resetToken)
+      case FrameType.PATH_NEW_CONNECTION_ID:
+        this.#needsMultipath(type)
+        parts.paths.receiveNewId(readNewConnectionId(reader, type), type)
+        return
+      case FrameType.NEW_CONNECTION_ID:
+        parts.paths.receiveNewId(readNewConnectionId(reader, type), type)
+        return
+      case FrameType.PATH_RETIRE_CONNECTION_ID:
+        this.#needsMultipath(type)
+        parts.paths.receiveRetire(readRetireConnectionId(reader, type), type, path.id, localSequence)
+        return
+      case FrameType.RETIRE_CONNECTION_ID:
+        parts.paths.receiveRetire(readRetireConnectionId(reader, type), type, path.id, localSequence)
+        return
+      case FrameType.PATH_CHALLENGE: {
+        const data = readPathData(reader)
+        if (path.isOpen) path.queueResponse(route, data, datagramLength)
         return
       }
-      case FrameType.RETIRE_CONNECTION_ID:
-        parts.path.localIds.receiveRetire(readRetireConnectionId(reader, type).sequence, localSequence)
-        return
-      case FrameType.PATH_CHALLENGE:
-        parts.path.queueResponse(route, readPathData(reader), datagramLength)
-        return
       case FrameType.PATH_RESPONSE:
-        this.#receivePathResponse(readPathData(reader), now)
+        this.#receivePathResponse(path, readPathData(reader), now)
+        return
+      case FrameType.PATH_ABANDON:
+        this.#needsMultipath(type)
+        parts.paths.receiveAbandon(readPathAbandon(reader), now)
+        return
+      case FrameType.PATH_STATUS_AVAILABLE:
+      case FrameType.PATH_STATUS_BACKUP:
+        this.#needsMultipath(type)
+        parts.paths.receiveStatus(readPathStatus(reader, type), type)
+        return
+      case FrameType.MAX_PATH_ID:
+        this.#needsMultipath(type)
+        parts.paths.receiveMaxPathId(readMaxPathId(reader))
+        return
+      case FrameType.PATHS_BLOCKED:
+        this.#needsMultipath(type)
+        parts.paths.receivePathsBlocked(readPathsBlocked(reader))
+        return
+      case FrameType.PATH_CIDS_BLOCKED:
+        this.#needsMultipath(type)
+        parts.paths.receiveCidsBlocked(readPathCidsBlocked(reader))
+        return
+      case FrameType.OBSERVED_ADDRESS_V4:
+      case FrameType.OBSERVED_ADDRESS_V6:
+        this.#receiveObservedAddress(path, reader, type)
         return
       case FrameType.NEW_TOKEN: {
         const token = readNewToken(reader)
@@ -241,14 +294,19 @@ export class FrameDispatch {
         return
       default:
         if (!KNOWN_TYPES.has(type)) this.#refuse(type)
-        // multipath, NAT traversal, observed addresses
+        // NAT traversal
         throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, `${frameName(type)} was not negotiated`)
     }
   }
 
-  #receiveAck(level: Level, space: PacketSpace, now: number): void {
+  #receivePathAck(pathId: number, type: number, now: number): void {
+    const path = this.#parts.paths.acknowledged(pathId, type)
+    if (path !== undefined) this.#receiveAck(Level.OneRtt, path, path.space, now)
+  }
+
+  #receiveAck(level: Level, path: Path, space: PacketSpace, now: number): void {
     const parts = this.#parts
-    const { path, handshake } = parts
+    const { handshake } = parts
     const ack = this.#ack
     // RFC 9002 §5.3: the delay counts in 1-RTT only, in units the peer announced
     const exponent = handshake.peerParameters?.ackDelayExponent ?? 3
@@ -278,15 +336,31 @@ export class FrameDispatch {
     }
   }
 
-  #receivePathResponse(data: Uint8Array, now: number): void {
-    const { path, events } = this.#parts
+  #receivePathResponse(path: Path, data: Uint8Array, now: number): void {
     // RFC 9000 §8.2.3: what is validated is the address the challenge went to, whatever way the answer came
     const wasValidated = path.link.validated
     if (path.link.receiveResponse(data, now)) {
       path.previous?.stopValidation()
       path.previous = undefined
-      if (!wasValidated) events.push({ type: 'path-validated', path: path.id, route: path.link.route })
+      if (!wasValidated) this.#parts.paths.validated(path, now)
     } else path.previous?.receiveResponse(data, now)
+  }
+
+  /** draft-ietf-quic-multipath §2: its frames only between those that agreed on it. */
+  #needsMultipath(type: number): void {
+    if (!this.#parts.paths.multipath)
+      throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, `${frameName(type)}: multipath was not negotiated`)
+  }
+
+  #receiveObservedAddress(path: Path, reader: Reader, type: number): void {
+    const { sequence, address } = readObservedAddress(reader, type)
+    if (!receivesReports(this.#parts.settings.observedAddressRole))
+      throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, 'we did not ask to be told our address')
+    // spec/quic.md §5.9: the newest on each path counts
+    if (sequence <= path.observedSequence) return
+    path.observedSequence = sequence
+    const { ip, port } = address
+    this.#parts.events.push({ type: 'observed-address', path: path.id, address: { ip: canonicalIp(ip), port } })
   }
 
   #needsAckFrequency(type: number): void {
@@ -306,10 +380,20 @@ export class FrameDispatch {
     // older frames may arrive late
     if (frequency.sequence <= this.#frequencySequence) return
     this.#frequencySequence = frequency.sequence
-    this.#parts.path.space.ackPolicy.applyFrequency({
+    // spec/quic.md §6.4: for all paths
+    this.#parts.paths.applyAckFrequency({
       threshold: frequency.threshold,
       maxAckDelayMs: Math.min(frequency.maxAckDelayUs / 1000, MAX_ACK_DELAY_MS * 1000),
       reorderingThreshold: frequency.reorderingThreshold,
     })
   }
+}
+
+function isAck(type: number): boolean {
+  return (
+    type === FrameType.ACK ||
+    type === FrameType.ACK_ECN ||
+    type === FrameType.PATH_ACK ||
+    type === FrameType.PATH_ACK_ECN
+  )
 }

@@ -11,17 +11,18 @@ import { OneRttKeys } from '../protection/key-update.ts'
 import { deriveKeys, freeKeys, initialKeys, type PacketKeys } from '../protection/packet-keys.ts'
 import type { SentFramePool } from '../recovery/frame-owner.ts'
 import { PacketSpace } from '../recovery/packet-space.ts'
+import type { Resources } from '../resources.ts'
 import type { CipherSuite } from '../tls/cipher-suites.ts'
 import { TlsClient } from '../tls/client.ts'
+import { type Credential, rawPublicKeyCredential } from '../tls/credentials.ts'
 import { TlsServer } from '../tls/server.ts'
-import type { TlsHost, TlsSession } from '../tls/session.ts'
+import type { TlsHost, TlsSession, X509Authentication } from '../tls/session.ts'
 import {
   decodeTransportParameters,
   encodeTransportParameters,
   type TransportParameters,
 } from '../wire/transport-parameters.ts'
 import { CryptoStream } from './crypto-stream.ts'
-import type { Resources } from './parts.ts'
 
 export interface HandshakeHost {
   /** The peer's transport parameters passed all checks. */
@@ -41,6 +42,10 @@ export interface HandshakeOptions {
   readonly retrySourceId?: Uint8Array | undefined
   /** Client: the key that was dialled. */
   readonly expectedPeer?: Uint8Array | undefined
+  /** Client: the server is dialled by its name, and not by a key. */
+  readonly authentication?: X509Authentication | undefined
+  /** Server: for clients that do not offer raw public keys. */
+  readonly certificate?: Credential | undefined
   /** Client: an address token for the first Initial. */
   readonly token?: Uint8Array | undefined
   /** Server: Initial keys already derived by the engine. */
@@ -103,19 +108,25 @@ export class Handshake implements TlsHost {
     const config = {
       crypto: resources.crypto,
       random: resources.random,
-      signer: options.signer,
       alpns: options.alpns,
       transportParameters: this.#encodeParameters(resources.settings, options),
       suites: resources.settings.suites,
       groups: resources.settings.groups,
     }
+    const { signer, expectedPeer, certificate } = options
     this.tls =
       resources.role === 'client'
         ? new TlsClient(
-            options.expectedPeer === undefined ? config : { ...config, expectedPeer: options.expectedPeer },
+            {
+              ...config,
+              authentication: options.authentication ?? { kind: 'raw-public-key', signer, expectedPeer },
+            },
             this,
           )
-        : new TlsServer(config, this)
+        : new TlsServer(
+            { ...config, authentication: { rawPublicKey: rawPublicKeyCredential(signer), x509: certificate } },
+            this,
+          )
   }
 
   #encodeParameters(settings: QuicSettings, options: HandshakeOptions): Uint8Array {

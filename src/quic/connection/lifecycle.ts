@@ -14,7 +14,7 @@ export interface CloseFrame {
   readonly reason: Uint8Array
 }
 
-export type LifecycleTick = 'none' | 'keep-alive' | 'idle-timeout' | 'handshake-timeout' | 'drained'
+export type LifecycleTick = 'none' | 'idle-timeout' | 'handshake-timeout' | 'drained'
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -26,9 +26,7 @@ export class Lifecycle {
   /** A CONNECTION_CLOSE datagram is due. */
   closePending = false
   #idleMs: number
-  readonly #keepAliveMs: number
   #idleAt = NEVER
-  #keepAliveAt = NEVER
   #handshakeAt: number
   #endAt = NEVER
   /** RFC 9000 §10.1: the idle timer restarts on the first ack-eliciting packet sent since the last receipt. */
@@ -36,9 +34,8 @@ export class Lifecycle {
   /** RFC 9000 §10.2.1: packets seen while closing; answered at powers of two. */
   #seenWhileClosing = 0
 
-  constructor(now: number, idleMs: number, keepAliveMs: number, handshakeMs: number) {
+  constructor(now: number, idleMs: number, handshakeMs: number) {
     this.#idleMs = idleMs
-    this.#keepAliveMs = keepAliveMs
     this.#handshakeAt = now + handshakeMs
   }
 
@@ -62,7 +59,6 @@ export class Lifecycle {
     this.#state = 'open'
     this.#handshakeAt = NEVER
     this.#restartIdle(now, ptoMs)
-    this.#restartKeepAlive(now)
   }
 
   /** An authenticated packet arrived. */
@@ -70,7 +66,6 @@ export class Lifecycle {
     if (this.#state !== 'open') return
     this.#sentSinceReceived = false
     this.#restartIdle(now, ptoMs)
-    this.#restartKeepAlive(now)
   }
 
   /** An ack-eliciting packet left. */
@@ -83,10 +78,6 @@ export class Lifecycle {
   #restartIdle(now: number, ptoMs: number): void {
     // RFC 9000 §10.1: never less than three PTOs
     this.#idleAt = this.#idleMs === 0 ? NEVER : now + Math.max(this.#idleMs, 3 * ptoMs)
-  }
-
-  #restartKeepAlive(now: number): void {
-    this.#keepAliveAt = this.#keepAliveMs === 0 ? NEVER : now + this.#keepAliveMs
   }
 
   /** We end it: CONNECTION_CLOSE now, then silence for three PTOs (RFC 9000 §10.2). */
@@ -134,7 +125,6 @@ export class Lifecycle {
     this.reason = reason
     this.#endAt = endAt
     this.#idleAt = NEVER
-    this.#keepAliveAt = NEVER
     this.#handshakeAt = NEVER
   }
 
@@ -146,7 +136,7 @@ export class Lifecycle {
   }
 
   get deadline(): number {
-    return Math.min(this.#idleAt, this.#keepAliveAt, this.#handshakeAt, this.#endAt)
+    return Math.min(this.#idleAt, this.#handshakeAt, this.#endAt)
   }
 
   tick(now: number): LifecycleTick {
@@ -157,10 +147,6 @@ export class Lifecycle {
     }
     if (now >= this.#handshakeAt) return 'handshake-timeout'
     if (now >= this.#idleAt) return 'idle-timeout'
-    if (now >= this.#keepAliveAt) {
-      this.#keepAliveAt = now + this.#keepAliveMs
-      return 'keep-alive'
-    }
     return 'none'
   }
 }

@@ -3,35 +3,21 @@
  * the old one is kept until the new one is validated.
  */
 import { MIN_DATAGRAM } from '../config.ts'
-import { MtuDiscovery } from '../path/mtu-discovery.ts'
-import { PathLink } from '../path/path-link.ts'
+import { makeLink, newRecovery } from '../path/make-link.ts'
+import type { Path } from '../path/path.ts'
+import type { PathLink } from '../path/path-link.ts'
 import type { Route } from '../path/route.ts'
-import { createCongestion } from '../recovery/congestion.ts'
-import { LinkRecovery } from '../recovery/link-recovery.ts'
 import type { Parts } from './parts.ts'
 
-/** The least of what the settings allow, the peer takes and the route carries. */
-export function mtuLimit(parts: Pick<Parts, 'settings' | 'routes' | 'slots'>, route: Route, peerLimit: number): number {
-  return Math.max(
-    MIN_DATAGRAM,
-    Math.min(parts.settings.maxMtu, peerLimit, parts.routes.maxDatagramSize(route), parts.slots.slotSize),
-  )
-}
-
-function newLink(parts: Parts, route: Route): PathLink {
-  const { path, handshake, routes, settings } = parts
-  const old = path.link
+function newLink(parts: Parts, path: Path, route: Route): PathLink {
+  const { recovery, route: oldRoute } = path.link
+  const peerLimit = parts.handshake.peerParameters?.maxUdpPayloadSize ?? MIN_DATAGRAM
   // RFC 9000 §9.4: only the port changed, so it is the same way through the network
-  const recovery = routes.sameHost(old.route, route)
-    ? old.recovery
-    : new LinkRecovery(createCongestion(settings.congestion, MIN_DATAGRAM), settings.initialRttMs, MIN_DATAGRAM)
-  const mtu = new MtuDiscovery(mtuLimit(parts, route, handshake.peerParameters?.maxUdpPayloadSize ?? MIN_DATAGRAM))
-  return new PathLink(route, recovery, mtu, false)
+  return makeLink(parts, route, peerLimit, parts.routes.sameHost(oldRoute, route) ? recovery : newRecovery(parts))
 }
 
 /** Datagrams go over `link` from now on. */
-function use(parts: Parts, link: PathLink, now: number): void {
-  const { path } = parts
+function use(parts: Parts, path: Path, link: PathLink, now: number): void {
   path.link = link
   path.detection.link = link.recovery
   // links of one host share their recovery, but each knows its own datagram size
@@ -39,13 +25,13 @@ function use(parts: Parts, link: PathLink, now: number): void {
   path.pacedUntil = Number.POSITIVE_INFINITY
   // RFC 9000 §9.5: another address, another id, where the peer gave us one
   path.peerIds.advance()
+  parts.paths.moved(path)
   parts.events.push({ type: 'path-migrated', path: path.id, route: link.route })
   parts.trace?.event(now, 'connectivity:path_assigned', { path_id: path.id, route: link.route })
 }
 
 /** Begins to use a link whose address is not validated yet. */
-function tryOut(parts: Parts, link: PathLink, now: number): void {
-  const { path } = parts
+function tryOut(parts: Parts, path: Path, link: PathLink, now: number): void {
   const old = path.link
   // RFC 9000 §8.2.4: three PTOs, of the old path or of one that was never measured
   const giveUpAt = now + 3 * Math.max(path.detection.ptoMs(), 3 * parts.settings.initialRttMs)
@@ -55,49 +41,46 @@ function tryOut(parts: Parts, link: PathLink, now: number): void {
     // RFC 9000 §9.3.3: also ask on the old path whether the peer is still there
     if (parts.role === 'server') old.startValidation(giveUpAt)
   }
-  use(parts, link, now)
+  use(parts, path, link, now)
 }
 
 /** Back to the last validated link. */
-function goBack(parts: Parts, now: number): void {
-  const { path } = parts
+function goBack(parts: Parts, path: Path, now: number): void {
   const back = path.previous!
   path.previous = undefined
   path.link.stopValidation()
   back.stopValidation()
-  use(parts, back, now)
+  use(parts, path, back, now)
 }
 
 /** Server: the newest non-probing packet came from elsewhere. */
-export function follow(parts: Parts, route: Route, datagramLength: number, now: number): void {
-  const { path, handshake } = parts
-  if (!handshake.isConfirmed) return
+export function follow(parts: Parts, path: Path, route: Route, datagramLength: number, now: number): void {
+  if (!parts.handshake.isConfirmed) return
   if (path.previous?.route === route) {
     // the peer went back, or an attacker's copy came first (RFC 9000 §9.3.3): the old address is validated
-    goBack(parts, now)
+    goBack(parts, path, now)
     return
   }
-  const link = newLink(parts, route)
+  const link = newLink(parts, path, route)
   link.bytesReceived = datagramLength
-  tryOut(parts, link, now)
+  tryOut(parts, path, link, now)
 }
 
 /** Client: go on over another route. */
-export function migrate(parts: Parts, route: Route, now: number): void {
-  const { path } = parts
+export function migrate(parts: Parts, path: Path, route: Route, now: number): void {
   if (path.previous?.route === route) {
-    goBack(parts, now)
+    goBack(parts, path, now)
     return
   }
-  const link = newLink(parts, route)
+  const link = newLink(parts, path, route)
   // we know that this address is ours: the amplification limit is for servers
   link.bytesReceived = Number.MAX_SAFE_INTEGER
-  tryOut(parts, link, now)
+  tryOut(parts, path, link, now)
 }
 
 /** Validation of the link in use was given up (RFC 9000 §9.3.2). Returns false when there is nothing to go back to. */
-export function revert(parts: Parts, now: number): boolean {
-  if (parts.path.previous === undefined) return false
-  goBack(parts, now)
+export function revert(parts: Parts, path: Path, now: number): boolean {
+  if (path.previous === undefined) return false
+  goBack(parts, path, now)
   return true
 }

@@ -7,9 +7,9 @@ import { Level } from '../level.ts'
 import { TAG_LENGTH } from '../protection/packet-protection.ts'
 import { PacketWriter, type SentFramePool } from '../recovery/frame-owner.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
+import type { Resources } from '../resources.ts'
 import { PacketKind, patchLength, QUIC_V1, writeLongHeader, writeShortHeader } from '../wire/header.ts'
 import { packetNumberLength } from '../wire/packet-number.ts'
-import type { Resources } from './parts.ts'
 
 const EMPTY = new Uint8Array(0)
 
@@ -39,6 +39,7 @@ export class PacketDraft {
     sourceId: Uint8Array,
     token: Uint8Array,
     keyPhase: number,
+    multipath = false,
   ): boolean {
     const level = space.level
     const number = space.nextPacketNumber
@@ -55,7 +56,7 @@ export class PacketDraft {
           (level === Level.Initial ? token.length + 4 : 0)
     if (at + headerLength + 4 > payloadLimit) return false
     const writer = this.writer
-    writer.begin(bytes, at, payloadLimit, level, space.pathId, false)
+    writer.begin(bytes, at, payloadLimit, level, space.pathId, multipath)
     if (level === Level.OneRtt) {
       writeShortHeader(writer, destinationId, false, keyPhase, number, numberLength)
       this.#lengthAt = -1

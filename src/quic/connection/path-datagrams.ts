@@ -3,6 +3,7 @@
  * outside congestion control where the RFC says so.
  */
 import { MIN_DATAGRAM } from '../config.ts'
+import type { Path } from '../path/path.ts'
 import type { PathLink } from '../path/path-link.ts'
 import type { Route } from '../path/route.ts'
 import type { Transmit } from '../slots.ts'
@@ -17,8 +18,14 @@ const FRAME_LENGTH = 9
 const LEAST_DATAGRAM = 64
 
 /** The next datagram with PATH_RESPONSE or PATH_CHALLENGE frames. False when none is wanted, allowed, or has a slot. */
-export function pollValidation(parts: Parts, builder: DatagramBuilder, now: number, out: Transmit): boolean {
-  const { path, handshake } = parts
+export function pollValidation(
+  parts: Parts,
+  builder: DatagramBuilder,
+  path: Path,
+  now: number,
+  out: Transmit,
+): boolean {
+  const { handshake } = parts
   if (handshake.oneRtt === undefined || !handshake.isComplete) return false
   const { responses, link, previous } = path
   while (responses.length > 0) {
@@ -26,13 +33,13 @@ export function pollValidation(parts: Parts, builder: DatagramBuilder, now: numb
     const on = path.linkOn(route)
     // RFC 9000 §8.1: what the challenge brought is all that an address without a link has
     const budget = on === undefined ? 3 * received : on.amplificationBudget
-    if (budget >= LEAST_DATAGRAM) return validationDatagram(parts, builder, route, on, budget, now, out)
+    if (budget >= LEAST_DATAGRAM) return validationDatagram(parts, builder, path, route, on, budget, now, out)
     responses.shift()
   }
   if (link.challengePending && link.amplificationBudget >= LEAST_DATAGRAM)
-    return validationDatagram(parts, builder, link.route, link, link.amplificationBudget, now, out)
+    return validationDatagram(parts, builder, path, link.route, link, link.amplificationBudget, now, out)
   if (previous?.challengePending === true)
-    return validationDatagram(parts, builder, previous.route, previous, previous.amplificationBudget, now, out)
+    return validationDatagram(parts, builder, path, previous.route, previous, previous.amplificationBudget, now, out)
   return false
 }
 
@@ -40,20 +47,21 @@ export function pollValidation(parts: Parts, builder: DatagramBuilder, now: numb
 function validationDatagram(
   parts: Parts,
   builder: DatagramBuilder,
+  path: Path,
   route: Route,
   link: PathLink | undefined,
   budget: number,
   now: number,
   out: Transmit,
 ): boolean {
-  const { path, slots } = parts
+  const { slots } = parts
   const slot = slots.acquire()
   if (slot === -1) return false
   const base = slots.offset(slot)
   // RFC 9000 §8.2.1, §8.2.2: 1200 bytes, where that does not break the amplification limit
   const size = Math.min(MIN_DATAGRAM, budget)
   const draft = builder.drafts[0]
-  builder.begin(draft, base, base + size, path.space)
+  builder.begin(draft, base, base + size, path.space, path)
   const { writer } = draft
   const { responses } = path
   let kept = 0
@@ -75,13 +83,13 @@ function validationDatagram(
   // neither counted in flight nor timed: challenges have a schedule of their own, responses are not repeated (RFC 9000 §13.3)
   writer.inFlight = false
   path.detection.sent(path.space, draft.packetNumber, length, writer, path.link.recovery, now, false, -1)
-  builder.handOver(out, slot, length, link, route, 'probe')
+  builder.handOver(out, slot, length, path, link, route, 'probe')
   return true
 }
 
 /** A datagram larger than any before, to find out whether it arrives (RFC 9000 §14.4). */
-export function pollMtuProbe(parts: Parts, builder: DatagramBuilder, now: number, out: Transmit): boolean {
-  const { path, handshake, slots } = parts
+export function pollMtuProbe(parts: Parts, builder: DatagramBuilder, path: Path, now: number, out: Transmit): boolean {
+  const { handshake, slots } = parts
   const { link } = path
   const { mtu, recovery } = link
   if (!handshake.isConfirmed || !link.validated) return false
@@ -91,12 +99,12 @@ export function pollMtuProbe(parts: Parts, builder: DatagramBuilder, now: number
   if (slot === -1) return false
   const base = slots.offset(slot)
   const draft = builder.drafts[0]
-  builder.begin(draft, base, base + size, path.space)
+  builder.begin(draft, base, base + size, path.space, path)
   builder.writePing(draft)
   draft.padTo(base + size)
   const length = builder.seal(draft, now)
   mtu.probeSent(length)
   path.detection.sent(path.space, draft.packetNumber, length, draft.writer, recovery, now, true, -1)
-  builder.handOver(out, slot, length, link, link.route, 'mtu')
+  builder.handOver(out, slot, length, path, link, link.route, 'mtu')
   return true
 }

@@ -6,11 +6,10 @@ import type { AeadKey, HeaderKey } from '../../crypto/index.ts'
 import { LOCAL_ID_LENGTH, MIN_DATAGRAM } from '../config.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'
+import type { Path } from '../path/path.ts'
 import type { Route } from '../path/route.ts'
-import { readTruncated } from '../protection/packet-protection.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
 import { FIXED_BIT, PacketHeader, PacketKind, parseHeader } from '../wire/header.ts'
-import { decodePacketNumber } from '../wire/packet-number.ts'
 import { verifyRetry } from '../wire/retry-packet.ts'
 import { readVersionNegotiation } from '../wire/version-negotiation.ts'
 import { FrameDispatch } from './frame-dispatch.ts'
@@ -24,6 +23,7 @@ interface Stashed {
   readonly bytes: Uint8Array
   readonly level: Level
   readonly route: Route
+  readonly pathId: number
   readonly sequence: number
 }
 
@@ -55,24 +55,35 @@ export class Receive {
   }
 
   /**
-   * `sequence` is that of the connection id the datagram was sent to, -1 for a client's first choice. Returns false when not one packet
-   * of it was authentic: it may be a stateless reset.
+   * `pathId` and `sequence` are those of the connection id the datagram was sent to, 0 and -1 for a client's first choice. Returns false when
+   * not one packet of it was authentic: it may be a stateless reset.
    */
-  datagram(bytes: Uint8Array, start: number, length: number, route: Route, sequence: number, now: number): boolean {
+  datagram(
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    route: Route,
+    pathId: number,
+    sequence: number,
+    now: number,
+  ): boolean {
     const parts = this.#parts
-    const { path, lifecycle } = parts
-    if (!this.#isRouteAllowed(route)) return true
-    const link = path.linkOn(route)
-    if (link !== undefined && !link.validated) {
-      // RFC 9000 §8.1: every datagram that is for this connection counts, whole
-      link.bytesReceived += length
-      path.detection.atAmplificationLimit = false
+    const { lifecycle, paths } = parts
+    const path = paths.find(pathId)
+    if (!this.#isRouteAllowed(path, pathId, route)) return true
+    if (path !== undefined) {
+      const link = path.linkOn(route)
+      if (link !== undefined && !link.validated) {
+        // RFC 9000 §8.1: every datagram that is for this connection counts, whole
+        link.bytesReceived += length
+        path.detection.atAmplificationLimit = false
+      }
+      path.datagramsReceived++
+      path.bytesReceived += length
     }
-    path.datagramsReceived++
-    path.bytesReceived += length
     let authentic = false
     try {
-      authentic = this.#packets(bytes, start, start + length, route, sequence, length, now)
+      authentic = this.#packets(bytes, start, start + length, route, pathId, sequence, length, now)
       if (this.#stash.length > 0 && !lifecycle.isEnded) this.#replay(now)
     } catch (error) {
       if (!(error instanceof TransportError)) throw error
@@ -83,8 +94,10 @@ export class Receive {
   }
 
   /** spec/quic.md §5.2, §5.3, RFC 9000 §9: who may come from where. */
-  #isRouteAllowed(route: Route): boolean {
-    const { path, handshake, role } = this.#parts
+  #isRouteAllowed(path: Path | undefined, pathId: number, route: Route): boolean {
+    const { handshake, role, paths } = this.#parts
+    // spec/quic.md §5.4: only clients open paths
+    if (path === undefined) return handshake.isConfirmed && paths.mayAppear(pathId)
     if (path.linkOn(route) !== undefined) return true
     // a client takes the first authentic answer from anywhere while it dials, a server never moves on its own
     if (role === 'client') return !handshake.receivedHandshakePacket && !handshake.isComplete
@@ -96,6 +109,7 @@ export class Receive {
     start: number,
     end: number,
     route: Route,
+    pathId: number,
     sequence: number,
     datagramLength: number,
     now: number,
@@ -117,7 +131,7 @@ export class Receive {
         continue
       }
       if (this.#parts.lifecycle.isEnded && this.#parts.lifecycle.state !== 'closing') return true
-      if (this.#onePacket(bytes, packetStart, route, sequence, datagramLength, now)) authentic = true
+      if (this.#onePacket(bytes, packetStart, route, pathId, sequence, datagramLength, now)) authentic = true
     }
     return authentic
   }
@@ -126,6 +140,7 @@ export class Receive {
     bytes: Uint8Array,
     start: number,
     route: Route,
+    pathId: number,
     sequence: number,
     datagramLength: number,
     now: number,
@@ -155,6 +170,7 @@ export class Receive {
           keys.receive.header,
           keys.receive.aead,
           route,
+          pathId,
           sequence,
           datagramLength,
           now,
@@ -163,16 +179,17 @@ export class Receive {
       case PacketKind.Handshake: {
         const keys = handshake.handshakeReceive
         if (keys === undefined) {
-          if (!handshake.isComplete) this.#keep(bytes, start, header.end, Level.Handshake, route, sequence)
+          if (!handshake.isComplete) this.#keep(bytes, start, header.end, Level.Handshake, route, pathId, sequence)
           return false
         }
-        return this.#open(bytes, start, Level.Handshake, keys.header, keys.aead, route, sequence, datagramLength, now)
+        const { header: headerKey, aead } = keys
+        return this.#open(bytes, start, Level.Handshake, headerKey, aead, route, pathId, sequence, datagramLength, now)
       }
       case PacketKind.OneRtt: {
         const oneRtt = handshake.oneRtt
         // RFC 9001 §5.7: a server takes no 1-RTT packet before the client's Finished
         if (oneRtt === undefined || (role === 'server' && !handshake.isComplete)) {
-          this.#keep(bytes, start, header.end, Level.OneRtt, route, sequence)
+          this.#keep(bytes, start, header.end, Level.OneRtt, route, pathId, sequence)
           return false
         }
         return this.#open(
@@ -180,8 +197,9 @@ export class Receive {
           start,
           Level.OneRtt,
           oneRtt.receiveHeader,
-          undefined,
+          oneRtt.receiveKey,
           route,
+          pathId,
           sequence,
           datagramLength,
           now,
@@ -200,9 +218,17 @@ export class Receive {
     return peerSourceId === undefined || equals(bytes, sourceStart, sourceLength, peerSourceId)
   }
 
-  #keep(bytes: Uint8Array, start: number, end: number, level: Level, route: Route, sequence: number): void {
+  #keep(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    level: Level,
+    route: Route,
+    pathId: number,
+    sequence: number,
+  ): void {
     if (this.#stash.length >= MAX_STASHED) return
-    this.#stash.push({ bytes: bytes.slice(start, end), level, route, sequence })
+    this.#stash.push({ bytes: bytes.slice(start, end), level, route, pathId, sequence })
   }
 
   /** Packets that came before their keys. */
@@ -216,8 +242,8 @@ export class Receive {
     const stashed = this.#stash
     this.#stash = []
     for (const packet of stashed) {
-      if (ready(packet.level))
-        this.#packets(packet.bytes, 0, packet.bytes.length, packet.route, packet.sequence, packet.bytes.length, now)
+      const { bytes, route, pathId, sequence } = packet
+      if (ready(packet.level)) this.#packets(bytes, 0, bytes.length, route, pathId, sequence, bytes.length, now)
       else this.#stash.push(packet)
     }
   }
@@ -227,34 +253,47 @@ export class Receive {
     start: number,
     level: Level,
     headerKey: HeaderKey,
-    longAead: AeadKey | undefined,
+    currentAead: AeadKey,
     route: Route,
+    pathId: number,
     sequence: number,
     datagramLength: number,
     now: number,
   ): boolean {
     const parts = this.#parts
-    const { path, handshake, lifecycle, trace } = parts
+    const { paths, handshake, lifecycle, trace, protection } = parts
     const header = this.#header
     const end = header.end
-    const packetNumberStart = header.packetNumberStart
-    const numberLength = parts.protection.unmask(headerKey, bytes, start, packetNumberStart, end)
-    if (numberLength === 0) return false
-    const space = this.#space(level)
-    const packetNumber = decodePacketNumber(
-      readTruncated(bytes, packetNumberStart, numberLength),
-      numberLength,
-      space.received.largest,
+    const isOneRtt = level === Level.OneRtt
+    let path = paths.find(pathId)
+    const known = path === undefined ? undefined : this.#space(level, path)
+    const phase = isOneRtt ? handshake.oneRtt!.phase : -1
+    const largest = known?.received.largest ?? -1
+    let aead = currentAead
+    let result = protection.unprotect(
+      aead,
+      headerKey,
+      bytes,
+      start,
+      header.packetNumberStart,
+      end,
+      pathId,
+      largest,
+      phase,
     )
-    const payloadStart = packetNumberStart + numberLength
-    const first = bytes[start]!
-    const aead = longAead ?? handshake.oneRtt!.select((first >>> 2) & 1, packetNumber, path.receivePhaseStart)
-    const plainEnd = aead.open(bytes, start, payloadStart, end, path.id, packetNumber)
-    if (plainEnd === -1) {
-      if (level === Level.OneRtt) handshake.oneRtt!.openFailed()
+    if (result === 'too-short') return false
+    const { packetNumber, payloadStart } = protection
+    if (result === 'other-phase') {
+      aead = handshake.oneRtt!.select(phase ^ 1, packetNumber, path?.receivePhaseStart ?? -1)
+      if (protection.open(aead, bytes, start, end, pathId)) result = 'opened'
+    }
+    if (result !== 'opened') {
+      if (isOneRtt) handshake.oneRtt!.openFailed()
       trace?.packetDropped(now, end - start, 'decryption_failure')
       return false
     }
+    const { plainEnd } = protection
+    const first = bytes[start]!
     if (lifecycle.isEnded) {
       if (!this.#dispatch.holdsClose(bytes, payloadStart, plainEnd)) lifecycle.receivedAfterEnd()
       else if (lifecycle.peerClosedToo()) parts.events.push({ type: 'close-answered' })
@@ -263,39 +302,48 @@ export class Receive {
     // RFC 9000 §17.2, §17.3.1: reserved bits, checked only once the packet is known to be authentic
     if ((first & ((first & 0x80) !== 0 ? 0x0c : 0x18)) !== 0)
       throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, 0, 'reserved header bits are set')
-    if (level === Level.OneRtt) this.#phase(aead, packetNumber, now)
+    // spec/quic.md §4.3: the handshake is path 0's
+    if (!isOneRtt && pathId !== 0)
+      throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, 0, `a handshake packet on path ${pathId}`)
+    path ??= paths.appeared(pathId, route, datagramLength, now)
+    if (path === undefined) return true
+    const space = known ?? path.space
+    if (isOneRtt) this.#phase(path, aead, packetNumber, now)
     this.#authentic(bytes, level, route)
     if (space.received.isDuplicate(packetNumber)) return true
-    trace?.packetReceived(now, level, path.id, packetNumber, end - start, bytes, payloadStart, plainEnd)
+    trace?.packetReceived(now, level, pathId, packetNumber, end - start, bytes, payloadStart, plainEnd)
     const largestBefore = space.received.largest
     // before the frames: an ACK among them may prune what lies below
     space.received.add(packetNumber, now)
     const dispatch = this.#dispatch
-    dispatch.dispatch(bytes, payloadStart, plainEnd, level, space, sequence, route, datagramLength, now)
+    dispatch.dispatch(bytes, payloadStart, plainEnd, level, path, space, sequence, route, datagramLength, now)
     // the peer closed the connection: nothing is acknowledged, and no path moves any more
     if (lifecycle.isEnded) return true
     space.ackPolicy.received(packetNumber, dispatch.ackEliciting, largestBefore, now, space.received.hasGaps)
     if (dispatch.immediateAck) space.ackPolicy.immediate()
-    lifecycle.received(now, path.detection.ptoMs())
-    // RFC 9000 §9.3: only the newest non-probing packet moves a path
-    if (route !== path.link.route && dispatch.nonProbing && packetNumber > largestBefore && parts.role === 'server')
-      follow(parts, route, datagramLength, now)
+    lifecycle.received(now, paths.largestPtoMs)
+    if (path.isOpen) {
+      path.restartClocks(now)
+      // RFC 9000 §9.3: only the newest non-probing packet moves a path
+      if (route !== path.link.route && dispatch.nonProbing && packetNumber > largestBefore && parts.role === 'server')
+        follow(parts, path, route, datagramLength, now)
+    }
     return true
   }
 
-  #space(level: Level): PacketSpace {
-    const { handshake, path } = this.#parts
+  #space(level: Level, path: Path): PacketSpace {
+    const { handshake } = this.#parts
     if (level === Level.OneRtt) return path.space
     return level === Level.Initial ? handshake.initialSpace : handshake.handshakeSpace
   }
 
-  #phase(aead: AeadKey, packetNumber: number, now: number): void {
-    const { handshake, path } = this.#parts
+  #phase(path: Path, aead: AeadKey, packetNumber: number, now: number): void {
+    const { handshake, paths } = this.#parts
     const oneRtt = handshake.oneRtt!
-    const isCurrent = oneRtt.opened(aead, now, 3 * path.detection.ptoMs())
-    if (isCurrent) {
+    if (oneRtt.opened(aead, now, 3 * paths.largestPtoMs)) {
+      // spec/quic.md §1.9: one phase for the whole connection
+      paths.phaseStarted()
       path.receivePhaseStart = packetNumber
-      path.sendPhaseStart = path.space.nextPacketNumber
     } else if (
       oneRtt.isCurrentReceiveKey(aead) &&
       (path.receivePhaseStart === -1 || packetNumber < path.receivePhaseStart)
@@ -305,14 +353,14 @@ export class Receive {
 
   /** First proofs of who and where the peer is. */
   #authentic(bytes: Uint8Array, level: Level, route: Route): void {
-    const { path, handshake, role } = this.#parts
+    const { paths, handshake, role } = this.#parts
     const header = this.#header
     this.#authenticatedAny = true
     if (level === Level.OneRtt) return
     if (handshake.peerSourceId === undefined) {
       // RFC 9000 §7.2: from now on packets go to the id that the peer chose
       handshake.peerSourceId = bytes.slice(header.sourceStart, header.sourceStart + header.sourceLength)
-      path.peerIds.replaceFirst(handshake.peerSourceId)
+      paths.first.peerIds.replaceFirst(handshake.peerSourceId)
     }
     if (role === 'client') {
       if (!handshake.receivedHandshakePacket) this.#host.answered(route)
@@ -344,7 +392,7 @@ export class Receive {
     // RFC 9000 §17.2.5.1: the Retry must change the id
     if (equals(sourceId, 0, sourceId.length, handshake.originalDestinationId)) return
     if (!handshake.receiveRetry(sourceId, token)) return
-    this.#parts.path.peerIds.replaceFirst(sourceId)
+    this.#parts.paths.first.peerIds.replaceFirst(sourceId)
     this.#host.retried(route)
   }
 

@@ -5,10 +5,13 @@
 import { ACK_DELAY_EXPONENT, MIN_DATAGRAM } from '../config.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'
+import type { Path } from '../path/path.ts'
+import { bestRank, rankOf } from '../path/path-scheduler.ts'
 import type { Route } from '../path/route.ts'
 import { TAG_LENGTH } from '../protection/packet-protection.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
 import type { Transmit } from '../slots.ts'
+import { FrameType } from '../wire/frame-types.ts'
 import { pollClose } from './close-datagram.ts'
 import { DatagramBuilder } from './datagram-builder.ts'
 import type { PacketDraft } from './packet-draft.ts'
@@ -66,7 +69,7 @@ export class Transmitter {
   poll(now: number, out: Transmit): boolean {
     const parts = this.#parts
     const builder = this.#builder
-    const { lifecycle, path, handshake } = parts
+    const { lifecycle, paths, handshake } = parts
     if (this.#copy !== undefined) return this.#pollCopy(out)
     if (lifecycle.state === 'drained') return false
     if (lifecycle.isEnded) {
@@ -76,16 +79,27 @@ export class Transmitter {
     }
     if (handshake.oneRtt?.isSpent === true)
       throw new TransportError(ErrorCode.AEAD_LIMIT_REACHED, 0, 'the key has protected as many packets as it may')
-    parts.datagrams.packetRoom = path.link.mtu.current - 1 - path.peerIds.active.length - 4 - TAG_LENGTH
-    if (path.responses.length > 0 || path.link.challengePending || path.previous?.challengePending === true) {
-      if (pollValidation(parts, builder, now, out)) return true
-    }
-    if (this.#pollData(now, out)) return true
-    return pollMtuProbe(parts, builder, now, out)
+    const { live } = paths
+    const { preferred } = paths
+    parts.datagrams.packetRoom = preferred.link.mtu.current - 1 - preferred.peerIds.active.length - 4 - TAG_LENGTH
+    for (const path of live) if (path.wantsValidation && pollValidation(parts, builder, path, now, out)) return true
+    if (live.length === 1 ? this.#pollData(preferred, true, now, out) : this.#pollPaths(live, now, out)) return true
+    for (const path of live) if (path.isOpen && pollMtuProbe(parts, builder, path, now, out)) return true
+    return false
   }
 
-  #pollData(now: number, out: Transmit): boolean {
-    const { path, handshake, slots, role } = this.#parts
+  /** Each path says what only it can say; what belongs to none goes over those of the best rank, the next when the first is full. */
+  #pollPaths(live: readonly Path[], now: number, out: Transmit): boolean {
+    const best = bestRank(live)
+    for (const path of live)
+      if (path.isOpen && rankOf(path) !== best && this.#pollData(path, false, now, out)) return true
+    for (const path of live) if (rankOf(path) === best && this.#pollData(path, true, now, out)) return true
+    return false
+  }
+
+  /** `carries`: the path may take what belongs to no path. */
+  #pollData(path: Path, carries: boolean, now: number, out: Transmit): boolean {
+    const { handshake, slots, role } = this.#parts
     const builder = this.#builder
     const link = path.link
     const recovery = link.recovery
@@ -103,7 +117,7 @@ export class Transmitter {
     const window = recovery.congestion.window
     let mayData = recovery.bytesInFlight + maxSize <= window
     path.pacedUntil = NEVER
-    const wanted = this.#wantsAny()
+    const wanted = this.#wantsAny(path, carries)
     if (mayData && wanted) {
       const readyAt = recovery.pacer.readyAt(maxSize, window, recovery.rtt.smoothed, now)
       if (readyAt > now) {
@@ -113,9 +127,9 @@ export class Transmitter {
     }
     // RFC 9002 §7.8: when there is nothing to send, the window is not what limits us
     recovery.appLimited = mayData && !wanted
-    if (!wanted && !this.#anyAckOrProbe(now)) return false
+    if (!wanted && !this.#anyAckOrProbe(path, carries, now)) return false
     // RFC 9002 §6.2.4: a probe takes the handshake data of the other spaces along, which a full window may hold back for good
-    const isProbing = !handshake.isConfirmed && this.#isProbing
+    const isProbing = !handshake.isConfirmed && this.#isProbing(path)
     const slot = slots.acquire()
     if (slot === -1) return false
     const base = slots.offset(slot)
@@ -124,11 +138,11 @@ export class Transmitter {
     let count = 0
     let padded = false
     for (let level: Level = Level.Initial; level <= Level.OneRtt; level++) {
-      const space = builder.space(level as Level)
+      const space = builder.space(level as Level, path)
       if (space === undefined) continue
       const draft = builder.drafts[count]!
       const may = mayData || (isProbing && level !== Level.OneRtt)
-      if (!this.#writePacket(draft, at, end, space, may, now)) continue
+      if (!this.#writePacket(draft, at, end, path, space, may, carries, now)) continue
       // RFC 9000 §14.1: a client's Initial datagrams, and a server's when they ask for an answer
       if (level === Level.Initial && (role === 'client' || draft.writer.ackEliciting)) padded = true
       at += draft.size
@@ -140,32 +154,59 @@ export class Transmitter {
       return false
     }
     if (padded) builder.drafts[count - 1]!.padTo(base + MIN_DATAGRAM)
-    this.#finish(count, slot, now, out)
+    this.#finish(path, count, slot, now, out)
     return true
   }
 
-  #wantsAny(): boolean {
-    return this.#wants(Level.Initial) || this.#wants(Level.Handshake) || this.#wants(Level.OneRtt)
+  #wantsAny(path: Path, carries: boolean): boolean {
+    if (this.#wants(Level.OneRtt, path, carries)) return true
+    if (this.#parts.handshake.isConfirmed) return false
+    return this.#wants(Level.Initial, path, carries) || this.#wants(Level.Handshake, path, carries)
   }
 
-  #wants(level: Level): boolean {
+  #wants(level: Level, path: Path, carries: boolean): boolean {
     const parts = this.#parts
-    if (this.#builder.space(level) === undefined) return false
-    if (parts.handshake.streams[level].hasPending) return true
-    return level === Level.OneRtt && (parts.pending !== 0 || parts.streams.hasPending || parts.datagrams.hasPending)
+    if (this.#builder.space(level, path) === undefined) return false
+    if (level !== Level.OneRtt) return parts.handshake.streams[level].hasPending
+    // an abandoned path, the last there was, carries the word of that and nothing else
+    if (!path.isOpen) return carries && (parts.pending & Pending.Paths) !== 0
+    if (path.pingPending || (path.reportPending && path.link.validated)) return true
+    if (!carries) return false
+    return (
+      parts.pending !== 0 ||
+      parts.streams.hasPending ||
+      parts.datagrams.hasPending ||
+      parts.handshake.streams[Level.OneRtt].hasPending
+    )
   }
 
-  get #isProbing(): boolean {
-    const { handshake, path } = this.#parts
+  #isProbing(path: Path): boolean {
+    const { handshake } = this.#parts
     return handshake.initialSpace.probes > 0 || handshake.handshakeSpace.probes > 0 || path.space.probes > 0
   }
 
-  #anyAckOrProbe(now: number): boolean {
+  #anyAckOrProbe(path: Path, carries: boolean, now: number): boolean {
     for (let level: Level = Level.Initial; level <= Level.OneRtt; level++) {
-      const space = this.#builder.space(level as Level)
+      const space = this.#builder.space(level as Level, path)
       if (space !== undefined && (space.probes > 0 || space.ackPolicy.isDue(now))) return true
     }
+    return carries && this.#isForeignAckDue(path, now)
+  }
+
+  /** spec/quic.md §5.5: what still comes on an abandoned path is acknowledged on another. */
+  #isForeignAckDue(path: Path, now: number): boolean {
+    const { live } = this.#parts.paths
+    if (live.length === 1) return false
+    for (const other of live) if (other !== path && !other.isOpen && other.space.ackPolicy.isDue(now)) return true
     return false
+  }
+
+  #writeForeignAcks(draft: PacketDraft, path: Path, now: number): void {
+    for (const other of this.#parts.paths.live) {
+      const { ackPolicy, received } = other.space
+      if (other === path || other.isOpen || !ackPolicy.isDue(now)) continue
+      if (received.writeAck(draft.writer, other.id, ACK_DELAY_EXPONENT, now)) ackPolicy.sentAck()
+    }
   }
 
   /** Header and frames of one packet. False when there was nothing to say: nothing was used up. */
@@ -173,24 +214,29 @@ export class Transmitter {
     draft: PacketDraft,
     at: number,
     end: number,
+    path: Path,
     space: PacketSpace,
     mayData: boolean,
+    carries: boolean,
     now: number,
   ): boolean {
     const level = space.level
     const probe = space.probes > 0
-    const ackDue = space.ackPolicy.isDue(now)
-    const data = (mayData || probe) && this.#wants(level)
+    const foreignAck = carries && level === Level.OneRtt && this.#isForeignAckDue(path, now)
+    const ackDue = foreignAck || space.ackPolicy.isDue(now)
+    const data = (mayData || probe) && this.#wants(level, path, carries)
     if (!ackDue && !probe && !data) return false
     if (level === Level.OneRtt && space.nextPacketNumber >= this.#nextSkip) {
       space.skipPacketNumber()
       this.#nextSkip = space.nextPacketNumber + this.#skipDistance()
     }
-    if (!this.#builder.begin(draft, at, end, space)) return false
+    if (!this.#builder.begin(draft, at, end, space, path)) return false
     const writer = draft.writer
-    if (space.ackPolicy.hasPending && space.received.writeAck(writer, -1, ACK_DELAY_EXPONENT, now))
+    const ackPath = writer.multipath ? path.id : -1
+    if (space.ackPolicy.hasPending && space.received.writeAck(writer, ackPath, ACK_DELAY_EXPONENT, now))
       draft.largestAckSent = space.received.largest
-    if (data) this.#writeFrames(draft, level)
+    if (foreignAck) this.#writeForeignAcks(draft, path, now)
+    if (data) this.#writeFrames(draft, level, path, carries)
     if (!writer.ackEliciting) {
       if (probe || (mayData && space.nonElicitingRun >= ACK_ONLY_LIMIT)) this.#builder.writePing(draft)
     }
@@ -203,24 +249,33 @@ export class Transmitter {
     return true
   }
 
-  #writeFrames(draft: PacketDraft, level: Level): void {
+  #writeFrames(draft: PacketDraft, level: Level, path: Path, carries: boolean): void {
     const parts = this.#parts
     const writer = draft.writer
-    parts.handshake.streams[level].write(writer)
-    if (level !== Level.OneRtt) return
-    const pending = parts.pending
-    if (pending !== 0) {
-      if ((pending & Pending.Control) !== 0 && !parts.control.write(writer)) parts.pending &= ~Pending.Control
-      if ((pending & Pending.PeerIds) !== 0 && !parts.path.peerIds.write(writer)) parts.pending &= ~Pending.PeerIds
-      if ((pending & Pending.LocalIds) !== 0 && !parts.path.localIds.write(writer)) parts.pending &= ~Pending.LocalIds
+    if (level !== Level.OneRtt) {
+      parts.handshake.streams[level].write(writer)
+      return
     }
+    const { paths, pending } = parts
+    if (path.pingPending && writer.room > 0) {
+      writer.u8(FrameType.PING)
+      writer.eliciting()
+      path.pingPending = false
+    }
+    if (path.reportPending && path.link.validated) paths.reports.write(writer)
+    if (!carries) return
+    if ((pending & Pending.Paths) !== 0 && !paths.control.write(writer)) parts.pending &= ~Pending.Paths
+    if (!path.isOpen) return
+    parts.handshake.streams[level].write(writer)
+    if ((pending & Pending.Control) !== 0 && !parts.control.write(writer)) parts.pending &= ~Pending.Control
+    if ((pending & Pending.Ids) !== 0 && !paths.writeIds(writer)) parts.pending &= ~Pending.Ids
     if (parts.datagrams.hasPending) parts.datagrams.frames.write(writer)
     if (parts.streams.hasPending) parts.streams.frames.write(writer)
   }
 
   /** Seals the drafts, records them as sent, fills `out`. */
-  #finish(count: number, slot: number, now: number, out: Transmit): void {
-    const { path, lifecycle, role } = this.#parts
+  #finish(path: Path, count: number, slot: number, now: number, out: Transmit): void {
+    const { lifecycle, role, paths } = this.#parts
     const builder = this.#builder
     const { link } = path
     const { recovery } = link
@@ -244,8 +299,11 @@ export class Transmitter {
       }
     }
     if (inFlight > 0) recovery.pacer.spend(inFlight, recovery.congestion.window, recovery.rtt.smoothed, now)
-    if (eliciting) lifecycle.sentEliciting(now, path.detection.ptoMs())
-    builder.handOver(out, slot, length, link, link.route, 'data')
+    if (eliciting) {
+      lifecycle.sentEliciting(now, paths.largestPtoMs)
+      path.sentEliciting(now)
+    }
+    builder.handOver(out, slot, length, path, link, link.route, 'data')
     this.#keepCopy(out)
     if (role === 'client' && handshake && !this.#sentHandshakePacket) {
       this.#sentHandshakePacket = true
@@ -272,7 +330,15 @@ export class Transmitter {
     const slot = slots.acquire()
     if (slot === -1) return false
     slots.bytes.set(copy, slots.offset(slot))
-    this.#builder.handOver(out, slot, copy.length, undefined, this.#fanOut[this.#copyNext++]!, 'data')
+    this.#builder.handOver(
+      out,
+      slot,
+      copy.length,
+      this.#parts.paths.first,
+      undefined,
+      this.#fanOut[this.#copyNext++]!,
+      'data',
+    )
     if (this.#copyNext >= this.#fanOut.length) this.#copy = undefined
     return true
   }

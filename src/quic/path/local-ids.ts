@@ -1,6 +1,6 @@
 /**
- * Connection ids that we issue for one path (RFC 9000 §5.1.1): kept filled up to what the peer stores, replaced when it retires
- * one. Owns NEW_CONNECTION_ID frames.
+ * Connection ids that we issue for one path id (RFC 9000 §5.1.1; spec/quic.md §4.6): kept filled up to what the peer stores, replaced when
+ * it retires one. They are there before the path is. Owns NEW_CONNECTION_ID and PATH_NEW_CONNECTION_ID frames.
  */
 import { ErrorCode, TransportError } from '../errors.ts'
 import type { FrameOwner, PacketWriter, SentFrame } from '../recovery/frame-owner.ts'
@@ -20,7 +20,7 @@ export class LocalIds implements FrameOwner {
   /** Sequences whose NEW_CONNECTION_ID must be (re)sent. */
   #pending: number[] = []
   #nextSequence = 0
-  #target = 1
+  #target = 0
 
   constructor(registry: IdRegistry, pathId: number, wake: () => void) {
     this.#registry = registry
@@ -36,10 +36,19 @@ export class LocalIds implements FrameOwner {
     return id
   }
 
-  /** Fills up to the peer's active_connection_id_limit; after the handshake. */
-  fill(peerLimit: number): void {
-    this.#target = Math.min(peerLimit, MAX_ISSUED)
+  /** Keeps `count` ids alive from now on, or as many as are worth it; after the handshake. `count` must not exceed the peer's active_connection_id_limit. */
+  fill(count: number): void {
+    this.#target = Math.max(this.#target, Math.min(count, MAX_ISSUED))
     this.#top()
+  }
+
+  /** The sequence number that the next id would get: what PATH_CIDS_BLOCKED may name at most. */
+  get nextSequence(): number {
+    return this.#nextSequence
+  }
+
+  get hasPending(): boolean {
+    return this.#pending.length > 0
   }
 
   #top(): void {
@@ -51,7 +60,7 @@ export class LocalIds implements FrameOwner {
     if (this.#pending.length > 0) this.#wake()
   }
 
-  /** RFC 9000 §19.16. `usedSequence` is the id the frame's packet came in on, which it may not retire. */
+  /** RFC 9000 §19.16. `usedSequence` is the id of this path that the frame's packet came in on, which it may not retire; -1 when it came in on another path. */
   receiveRetire(sequence: number, usedSequence: number): void {
     if (sequence >= this.#nextSequence)
       throw new TransportError(

@@ -1,8 +1,9 @@
 /**
- * One path id and all its state: packet number space, connection ids both ways, loss detection, and the link it stands on. Path 0 is a
- * path like any other; a path is created on first use.
+ * One path id and all its state: packet number space, connection ids both ways, loss detection, status, clocks, and the link it stands on.
+ * Path 0 is a path like any other. Opening, abandoning and the ids that exist are paths.ts's business (draft-ietf-quic-multipath, spec/quic.md §5).
  */
-import type { LossDetection } from '../recovery/loss-detection.ts'
+import type { LinkRecovery } from '../recovery/link-recovery.ts'
+import type { LossDetection, LossEvents } from '../recovery/loss-detection.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
 import type { LocalIds } from './local-ids.ts'
 import type { PathLink } from './path-link.ts'
@@ -11,6 +12,18 @@ import type { Route } from './route.ts'
 
 /** Answers that wait for one datagram each; more are dropped, as an attacker's would be (RFC 9000 §8.2.2 asks for one per challenge). */
 const MAX_RESPONSES = 16
+/** Probe timeouts in a row without an answer after which data goes another way, if there is one. A guess: one may be chance. */
+const SUSPECT_PTOS = 2
+const NEVER = Number.POSITIVE_INFINITY
+
+/** What one side prefers to send on (spec/quic.md §5.6). */
+export type PathStatus = 'available' | 'backup'
+
+/**
+ * `open`: packets go both ways. `abandoned`: we said PATH_ABANDON, or answered the peer's; nothing is sent any more, late packets are still
+ * acknowledged elsewhere. `discarded`: the id leads nowhere.
+ */
+export type PathState = 'open' | 'abandoned' | 'discarded'
 
 /** A PATH_CHALLENGE to answer on the route it came from. */
 export interface PendingResponse {
@@ -20,49 +33,99 @@ export interface PendingResponse {
   readonly received: number
 }
 
-export class Path {
+export interface PathParts {
   readonly id: number
   /** 1-RTT packet numbers. */
   readonly space: PacketSpace
-  readonly detection: LossDetection
+  readonly localIds: LocalIds
+  readonly peerIds: PeerIds
+  readonly link: PathLink
+  /** Silence after which a PING is sent on the path, ms; 0 = never. */
+  readonly keepAliveMs: number
+  /** Silence after which the path is abandoned, unless it is the last, ms; 0 = never. */
+  readonly idleMs: number
+}
+
+export class Path implements LossEvents {
+  readonly id: number
+  readonly space: PacketSpace
+  /** Set right after construction: it reports to this path. */
+  detection!: LossDetection
   readonly localIds: LocalIds
   readonly peerIds: PeerIds
   link: PathLink
   /** The link before a migration, until the new one is validated (RFC 9000 §9.3.2). */
   previous: PathLink | undefined = undefined
+  state: PathState = 'open'
+  /** What we prefer, and the number of times we said so. */
+  status: PathStatus = 'available'
+  statusSequence = 0
+  /** What the peer prefers, and the highest sequence it said so with; 0 before the first. */
+  peerStatus: PathStatus = 'available'
+  peerStatusSequence = 0
+  /** The peer's PATH_ABANDON arrived. */
+  peerAbandoned = false
+  /** Our PATH_ABANDON arrived. */
+  abandonAcked = false
+  /** When what is left of an abandoned path goes, ms. */
+  discardAt = NEVER
   /** Lowest packet number received in the current key phase, -1 when none was (RFC 9001 §6.5). */
   receivePhaseStart = -1
   /** First packet number sent in the current key phase. */
   sendPhaseStart = 0
   /** When pacing lets the next datagram go, ms; Infinity when nothing waits for that. */
-  pacedUntil = Number.POSITIVE_INFINITY
+  pacedUntil = NEVER
+  /** A PING is due on this very path. */
+  pingPending = false
+  /** An OBSERVED_ADDRESS is due on this very path. */
+  reportPending = false
+  /** Highest sequence of the peer's OBSERVED_ADDRESS frames on this path, -1 before the first. */
+  observedSequence = -1
   readonly responses: PendingResponse[] = []
   datagramsSent = 0
   datagramsReceived = 0
   bytesSent = 0
   bytesReceived = 0
+  #keepAliveMs: number
+  #idleMs: number
+  #keepAliveAt = NEVER
+  #idleAt = NEVER
+  /** RFC 9000 §10.1, per path: the timer restarts on the first ack-eliciting packet sent since the last receipt. */
+  #sentSinceReceived = false
 
-  constructor(
-    id: number,
-    space: PacketSpace,
-    detection: LossDetection,
-    localIds: LocalIds,
-    peerIds: PeerIds,
-    link: PathLink,
-  ) {
-    this.id = id
-    this.space = space
-    this.detection = detection
-    this.localIds = localIds
-    this.peerIds = peerIds
-    this.link = link
+  constructor(parts: PathParts) {
+    this.id = parts.id
+    this.space = parts.space
+    this.localIds = parts.localIds
+    this.peerIds = parts.peerIds
+    this.link = parts.link
+    this.#keepAliveMs = parts.keepAliveMs
+    this.#idleMs = parts.idleMs
+  }
+
+  get isOpen(): boolean {
+    return this.state === 'open'
+  }
+
+  /** No answer to several probes in a row: data goes another way while there is one. */
+  get isSuspect(): boolean {
+    return this.detection.ptoCount >= SUSPECT_PTOS
+  }
+
+  /** The probe timeout that has just passed made it suspect. */
+  get becameSuspect(): boolean {
+    return this.detection.ptoCount === SUSPECT_PTOS
   }
 
   queueResponse(route: Route, data: Uint8Array, received: number): void {
     if (this.responses.length < MAX_RESPONSES) this.responses.push({ route, data, received })
   }
 
-  /** We began a key update: what is sent from now on belongs to the new phase, of which nothing has arrived yet. */
+  get wantsValidation(): boolean {
+    return this.responses.length > 0 || this.link.challengePending || this.previous?.challengePending === true
+  }
+
+  /** A key update: what is sent from now on belongs to the new phase, of which nothing has arrived yet. */
   phaseStarted(): void {
     this.sendPhaseStart = this.space.nextPacketNumber
     this.receivePhaseStart = -1
@@ -72,5 +135,79 @@ export class Path {
   linkOn(route: Route): PathLink | undefined {
     if (this.link.route === route) return this.link
     return this.previous?.route === route ? this.previous : undefined
+  }
+
+  // clocks
+
+  /** Other clocks than the settings' for this path; 0 = never. A relay path may be silent for longer (spec/quic.md §5.7). */
+  setClocks(keepAliveMs: number, idleMs: number, now: number): void {
+    this.#keepAliveMs = keepAliveMs
+    this.#idleMs = idleMs
+    this.restartClocks(now)
+  }
+
+  /** The path is in use from now on, or an authenticated packet arrived on it. */
+  restartClocks(now: number): void {
+    this.#sentSinceReceived = false
+    this.#keepAliveAt = this.#keepAliveMs === 0 ? NEVER : now + this.#keepAliveMs
+    this.#restartIdle(now)
+  }
+
+  #restartIdle(now: number): void {
+    // never less than three PTOs (spec/quic.md §5.7)
+    this.#idleAt = this.#idleMs === 0 ? NEVER : now + Math.max(this.#idleMs, 3 * this.detection.ptoMs())
+  }
+
+  sentEliciting(now: number): void {
+    if (this.#sentSinceReceived) return
+    this.#sentSinceReceived = true
+    this.#restartIdle(now)
+  }
+
+  stopClocks(): void {
+    this.#keepAliveAt = NEVER
+    this.#idleAt = NEVER
+    this.pingPending = false
+  }
+
+  /** When the keep-alive is due, ms. */
+  get keepAliveAt(): number {
+    return this.#keepAliveAt
+  }
+
+  /** When silence has lasted too long, ms. */
+  get idleAt(): number {
+    return this.#idleAt
+  }
+
+  /** The keep-alive went off: a PING is due, and the next one later. */
+  keepAlive(now: number): void {
+    this.#keepAliveAt = now + this.#keepAliveMs
+    this.pingPending = true
+  }
+
+  /** The last path has no idle clock: the connection's decides (spec/quic.md §5.7). Looks again in a while. */
+  postponeIdle(now: number): void {
+    this.#restartIdle(now)
+  }
+
+  // LossEvents
+
+  mtuProbeAcked(size: number, link: LinkRecovery): void {
+    if (this.link.recovery === link && this.link.mtu.probeAcked(size)) link.setMtu(this.link.mtu.current)
+  }
+
+  mtuProbeLost(size: number, link: LinkRecovery): void {
+    if (this.link.recovery === link) this.link.mtu.probeLost(size)
+  }
+
+  packetAcked(size: number, link: LinkRecovery): void {
+    if (this.link.recovery === link) this.link.mtu.acked(size)
+  }
+
+  packetLost(size: number, link: LinkRecovery): void {
+    // the size is what matters: the clock only starts a pause of a minute, so the last receipt is exact enough
+    if (this.link.recovery === link && this.link.mtu.lost(size, this.space.received.largestAt))
+      link.setMtu(this.link.mtu.current)
   }
 }

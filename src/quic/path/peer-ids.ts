@@ -1,6 +1,6 @@
 /**
- * Connection ids that the peer issued for one path (RFC 9000 §5.1.2): which one we send to, which are spare, which must be
- * retired. Owns RETIRE_CONNECTION_ID frames.
+ * Connection ids that the peer issued for one path id (RFC 9000 §5.1.2; spec/quic.md §4.6): which one we send to, which are spare, which must
+ * be retired. They may come before the path does. Owns RETIRE_CONNECTION_ID and PATH_RETIRE_CONNECTION_ID frames.
  */
 import { sameBytes } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
@@ -27,7 +27,8 @@ export class PeerIds implements FrameOwner {
   readonly #pathId: number
   readonly #limit: number
   readonly #wake: () => void
-  #active: PeerId
+  /** Undefined until the path is opened. */
+  #active: PeerId | undefined
   #spare: PeerId[] = []
   #retirePriorTo = 0
   /** What we left by ourselves: all sequences below `#leftBelow`, and these. A late copy of their NEW_CONNECTION_ID must not bring them back. */
@@ -36,19 +37,50 @@ export class PeerIds implements FrameOwner {
   /** Sequences whose retirement must be (re)sent. */
   #retiring: number[] = []
   #unacked = 0
+  #released = false
 
-  /** `limit` is our active_connection_id_limit. `first` is the id of the peer's first packet, or a client's random choice until then. */
-  constructor(registry: IdRegistry, pathId: number, first: Uint8Array, limit: number, wake: () => void) {
+  /**
+   * `limit` is our active_connection_id_limit. `first` is, for path 0, the id of the peer's first packet, or a client's random choice until then;
+   * for other paths there is none before the peer issues it.
+   */
+  constructor(registry: IdRegistry, pathId: number, first: Uint8Array | undefined, limit: number, wake: () => void) {
     this.#registry = registry
     this.#pathId = pathId
     this.#limit = limit
     this.#wake = wake
-    this.#active = { sequence: 0, id: first, resetToken: undefined }
+    this.#active = first === undefined ? undefined : { sequence: 0, id: first, resetToken: undefined }
   }
 
-  /** Where packets go now. */
+  /** Where packets go now. Throws before the path was opened. */
   get active(): Uint8Array {
-    return this.#active.id
+    return this.#active!.id
+  }
+
+  /** Takes the first of the peer's ids into use; false when it has issued none for this path yet. */
+  open(): boolean {
+    if (this.#active !== undefined) return true
+    const first = this.#spare.shift()
+    if (first === undefined) return false
+    this.#active = first
+    if (first.resetToken !== undefined) this.#registry.watchResetToken(first.resetToken)
+    return true
+  }
+
+  /** The sequence number of the id that is missing: for PATH_CIDS_BLOCKED. */
+  get nextSequence(): number {
+    let highest = this.#active?.sequence ?? -1
+    for (const { sequence } of this.#spare) highest = Math.max(highest, sequence)
+    return Math.max(highest + 1, this.#leftBelow)
+  }
+
+  get hasPending(): boolean {
+    return this.#retiring.length > 0
+  }
+
+  /** Is `id` one of these? RFC 9000 §19.15: no id stands for two. */
+  holds(id: Uint8Array): boolean {
+    if (this.#active !== undefined && sameBytes(this.#active.id, id)) return true
+    return this.#spare.some((other) => sameBytes(other.id, id))
   }
 
   get hasSpare(): boolean {
@@ -62,14 +94,14 @@ export class PeerIds implements FrameOwner {
 
   /** The stateless_reset_token transport parameter belongs to sequence 0. */
   setFirstResetToken(token: Uint8Array): void {
-    if (this.#active.sequence !== 0) return
+    if (this.#active?.sequence !== 0) return
     this.#active = { ...this.#active, resetToken: token }
     this.#registry.watchResetToken(token)
   }
 
   /** preferred_address carries sequence 1 (RFC 9000 §5.1.1). */
   receiveNew(sequence: number, retirePriorTo: number, id: Uint8Array, resetToken: Uint8Array): void {
-    if (this.#active.id.length === 0)
+    if (this.#active?.id.length === 0)
       throw new TransportError(
         ErrorCode.PROTOCOL_VIOLATION,
         FrameType.NEW_CONNECTION_ID,
@@ -88,7 +120,7 @@ export class PeerIds implements FrameOwner {
       return
     }
     if (this.#left.has(sequence) || (sequence < this.#leftBelow && sequence >= this.#retirePriorTo)) return
-    if (sameBytes(this.#active.id, id) || this.#spare.some((other) => sameBytes(other.id, id)))
+    if (this.holds(id))
       throw new TransportError(
         ErrorCode.PROTOCOL_VIOLATION,
         FrameType.NEW_CONNECTION_ID,
@@ -103,7 +135,7 @@ export class PeerIds implements FrameOwner {
     this.#spare.push({ sequence, id, resetToken })
     if (retirePriorTo > this.#retirePriorTo) this.#retireBelow(retirePriorTo)
     this.#checkBacklog()
-    if (this.#spare.length + 1 > this.#limit)
+    if (this.#spare.length + (this.#active === undefined ? 0 : 1) > this.#limit)
       throw new TransportError(
         ErrorCode.CONNECTION_ID_LIMIT_ERROR,
         FrameType.NEW_CONNECTION_ID,
@@ -112,7 +144,7 @@ export class PeerIds implements FrameOwner {
   }
 
   #find(sequence: number): PeerId | undefined {
-    return this.#active.sequence === sequence
+    return this.#active?.sequence === sequence
       ? this.#active
       : this.#spare.find((candidate) => candidate.sequence === sequence)
   }
@@ -125,7 +157,7 @@ export class PeerIds implements FrameOwner {
       else kept.push(candidate)
     }
     this.#spare = kept
-    if (this.#active.sequence < limit) this.#next()
+    if (this.#active !== undefined && this.#active.sequence < limit) this.#next()
     for (const sequence of this.#left) if (sequence < limit) this.#left.delete(sequence)
     this.#leftBelow = Math.max(this.#leftBelow, limit)
   }
@@ -139,9 +171,9 @@ export class PeerIds implements FrameOwner {
   }
 
   #next(): boolean {
-    const next = this.#spare.shift()
-    if (next === undefined) return false
     const old = this.#active
+    const next = old === undefined ? undefined : this.#spare.shift()
+    if (old === undefined || next === undefined) return false
     if (old.resetToken !== undefined) this.#registry.unwatchResetToken(old.resetToken)
     this.#active = next
     if (next.resetToken !== undefined) this.#registry.watchResetToken(next.resetToken)
@@ -181,13 +213,16 @@ export class PeerIds implements FrameOwner {
   }
 
   lost(frame: SentFrame): void {
+    if (this.#released) return
     this.#retiring.push(frame.a)
     this.#wake()
   }
 
+  /** The path was abandoned, or the connection is over: all ids count as retired, and nobody need say so (spec/quic.md §5.5). */
   release(): void {
-    if (this.#active.resetToken !== undefined) this.#registry.unwatchResetToken(this.#active.resetToken)
+    if (this.#active?.resetToken !== undefined) this.#registry.unwatchResetToken(this.#active.resetToken)
     this.#spare = []
     this.#retiring = []
+    this.#released = true
   }
 }

@@ -68,6 +68,11 @@ export class OneRttKeys {
     return this.#sendHeader
   }
 
+  /** The key of the current phase. */
+  get receiveKey(): AeadKey {
+    return this.#receive
+  }
+
   get receiveHeader(): HeaderKey {
     return this.#receiveHeader
   }

@@ -23,13 +23,14 @@ const PROBES = 2
 /** Probe timeouts after which a late acknowledgement is no longer looked for. */
 const LATE_ACK_PTOS = 3
 
+/** What became of single packets, and the link they went over. */
 export interface LossEvents {
-  mtuProbeAcked(size: number): void
-  mtuProbeLost(size: number): void
+  mtuProbeAcked(size: number, link: LinkRecovery): void
+  mtuProbeLost(size: number, link: LinkRecovery): void
   /** A packet that counts in flight and was no MTU probe was lost. */
-  packetLost(size: number): void
+  packetLost(size: number, link: LinkRecovery): void
   /** A packet that counts in flight arrived. */
-  packetAcked?(size: number): void
+  packetAcked(size: number, link: LinkRecovery): void
 }
 
 export interface LossSettings {
@@ -108,6 +109,11 @@ export class LossDetection {
   requeue(space: PacketSpace): void {
     space.forget(true)
     this.ptoCount = 0
+  }
+
+  /** The way seems dead and there is another: the frames of everything in flight are pending again, but the packets may still be acknowledged. */
+  resendElsewhere(space: PacketSpace): void {
+    this.#requeueOldest(space, Number.POSITIVE_INFINITY)
   }
 
   /** A client passes false until the server has shown that it validated us (RFC 9002 §6.2.2.1). True from the start for servers. */
@@ -218,8 +224,8 @@ export class LossDetection {
         if (packet.inFlight) {
           link.bytesInFlight -= size
           link.congestion.acked(number, size, packet.sentAt, now, link.rtt, link.appLimited)
-          if (packet.mtuProbe) this.#events.mtuProbeAcked(size)
-          else this.#events.packetAcked?.(size)
+          if (packet.mtuProbe) this.#events.mtuProbeAcked(size, link)
+          else this.#events.packetAcked(size, link)
         }
         this.#pool.settle(frames, true)
       }
@@ -276,7 +282,7 @@ export class LossDetection {
       if (ackEliciting) sent.eliciting--
       if (inFlight) {
         link!.bytesInFlight -= size
-        if (mtuProbe) this.#events.mtuProbeLost(size)
+        if (mtuProbe) this.#events.mtuProbeLost(size, link!)
         else {
           lostCount++
           lostBytes += size
@@ -284,7 +290,7 @@ export class LossDetection {
           this.stats.lostPackets++
           this.stats.lostBytes += size
           space.lost.add(number, link!, now)
-          this.#events.packetLost(size)
+          this.#events.packetLost(size, link!)
         }
         // RFC 9002 §7.6.2: only ack-eliciting packets sent after the first sample bound the period; MTU probes say nothing.
         if (ackEliciting && !mtuProbe && sentAt > link!.firstSampleAt) {
@@ -376,7 +382,8 @@ export class LossDetection {
     space.lastPtoAt = now
     if (space.sent.eliciting === 0) this.#probeHandshake()
     space.probes = PROBES
-    this.#requeueOldest(space)
+    // A handshake flight is small, and all of it is wanted.
+    this.#requeueOldest(space, space.level === Level.OneRtt ? PROBES : Number.POSITIVE_INFINITY)
     return space
   }
 
@@ -389,10 +396,9 @@ export class LossDetection {
   }
 
   /** RFC 9002 §6.2.4: probes carry what has waited longest. The packets stay in flight, to be acknowledged or lost. */
-  #requeueOldest(space: PacketSpace): void {
+  #requeueOldest(space: PacketSpace, count: number): void {
     const sent = space.sent
-    // A handshake flight is small, and all of it is wanted.
-    let left = space.level === Level.OneRtt ? PROBES : Number.POSITIVE_INFINITY
+    let left = count
     for (let number = sent.first; number < sent.end && left > 0; number++) {
       const packet = sent.at(number)
       if (packet.state !== SentState.Outstanding || packet.frames === undefined) continue

@@ -1,15 +1,17 @@
 /**
  * The dialling side of the TLS 1.3 handshake: one ClientHello (two after a HelloRetryRequest), the checks of what the server answers, our
- * raw public key when it asks for one. No resumption, no early data. RFC 8446 §2, §4; RFC 9001 §4, §8; spec/quic.md §1.
+ * raw public key when it asks for one. Dialling by X.509 we have no certificate. No resumption, no early data. RFC 8446 §2, §4; RFC 9001 §4, §8; spec/quic.md §1.
  */
-import { sameBytes } from '../../bytes/index.ts'
+import { encodeUtf8, sameBytes } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'
 import { Alert, fatal } from './alerts.ts'
 import type { CipherSuite } from './cipher-suites.ts'
 import { HandshakeType } from './codec.ts'
+import { type Credential, claimCertificate, rawPublicKeyCredential } from './credentials.ts'
 import {
   checkAnswer,
+  checkEmpty,
   decodeExtension,
   ED25519,
   type Extensions,
@@ -27,11 +29,12 @@ import {
   decodeServerHello,
   encodeClientHello,
   isRetryRequest,
-  OFFERED_EXTENSIONS,
+  offeredExtensions,
   RANDOM_LENGTH,
   type ServerHello,
 } from './hello.ts'
 import {
+  type CertificateMessage,
   decodeCertificate,
   decodeCertificateRequest,
   decodeEncryptedExtensions,
@@ -39,7 +42,18 @@ import {
   encodeCertificate,
 } from './messages.ts'
 import { RAW_PUBLIC_KEY } from './raw-public-key.ts'
-import type { TlsClientConfig, TlsHost, TlsSession } from './session.ts'
+import {
+  type ClientAuthentication,
+  checkAuthentication,
+  type RawPublicKeyAuthentication,
+  type TlsClientConfig,
+  type TlsHost,
+  type TlsSession,
+  type X509Authentication,
+} from './session.ts'
+import { certificateSchemes, handshakeSchemes } from './signature-schemes.ts'
+import type { ServerName } from './x509-names.ts'
+import { verifyServerChain } from './x509-verify.ts'
 
 type State =
   | 'idle'
@@ -64,15 +78,37 @@ const EXPECTED: Readonly<Record<State, readonly number[]>> = {
   complete: [HandshakeType.NEW_SESSION_TICKET],
 }
 
+/** RFC 8446 §4.2: where they may stand, of those that we offer. */
+const ENCRYPTED_EXTENSIONS: readonly number[] = [
+  ExtensionType.SERVER_NAME,
+  ExtensionType.ALPN,
+  ExtensionType.SUPPORTED_GROUPS,
+  ExtensionType.CLIENT_CERTIFICATE_TYPE,
+  ExtensionType.SERVER_CERTIFICATE_TYPE,
+  ExtensionType.QUIC_TRANSPORT_PARAMETERS,
+]
+const CERTIFICATE_REQUEST: readonly number[] = [
+  ExtensionType.SIGNATURE_ALGORITHMS,
+  ExtensionType.SIGNATURE_ALGORITHMS_CERT,
+]
+
+type IdentityOffer = Pick<
+  ClientHello,
+  'hostName' | 'signatureSchemes' | 'certificateSchemes' | 'clientCertificateTypes' | 'serverCertificateTypes'
+>
+
 /** RFC 9001 §4.6.1. */
 const QUIC_MAX_EARLY_DATA = 0xffffffff
 
 export class TlsClient implements TlsSession {
   readonly #core: HandshakeCore
-  readonly #expectedPeer: Uint8Array | undefined
+  readonly #authentication: ClientAuthentication
+  /** Dialling by X.509: whom. */
+  readonly #server: ServerName | undefined
   readonly #machine: HandshakeMachine
   #state: State
   #hello: ClientHello | undefined
+  #offered: readonly number[]
   /** Fixed by a HelloRetryRequest. */
   #retrySuite: number | undefined
   /** What the server's CertificateRequest wants of us; 'nothing' when none came. */
@@ -81,17 +117,18 @@ export class TlsClient implements TlsSession {
   /** Throws RangeError when the configuration makes no sense. */
   constructor(config: TlsClientConfig, host: TlsHost) {
     if (config.alpns.length === 0) throw new RangeError('a client needs at least one ALPN protocol id')
-    if (config.expectedPeer !== undefined && config.expectedPeer.length !== 32) {
-      throw new RangeError('the expected peer is a key of 32 bytes')
-    }
+    const { authentication } = config
+    this.#server = checkAuthentication(authentication)
+    this.#authentication = authentication
     this.#core = new HandshakeCore('client', config, host)
-    this.#expectedPeer = config.expectedPeer
+    this.#core.serverName = this.#server?.name
     this.#machine = {
       expects: (type) => EXPECTED[this.#state].includes(type),
       handle: (type, message) => this.#handle(type, message),
     }
     this.#state = 'idle'
     this.#hello = undefined
+    this.#offered = []
     this.#retrySuite = undefined
     this.#asked = 'nothing'
   }
@@ -108,6 +145,14 @@ export class TlsClient implements TlsSession {
     return this.#core.peerKey
   }
 
+  get peerCertificates(): readonly Uint8Array[] | undefined {
+    return this.#core.peerCertificates
+  }
+
+  get serverName(): string | undefined {
+    return this.#core.serverName
+  }
+
   get suite(): CipherSuite | undefined {
     return this.#core.suite
   }
@@ -120,21 +165,46 @@ export class TlsClient implements TlsSession {
     core.config.random.fill(random)
     core.clientRandom = random
     const exchange = core.newKeyExchange(core.groups[0]!)
-    this.#sendHello({
+    const hello: ClientHello = {
       random,
       sessionId: new Uint8Array(0), // RFC 9001 §8.4: no middlebox compatibility mode
       suites: core.suites.map((suite) => suite.id),
       versions: [TLS_1_3],
       groups: core.groups.map(groupId),
-      signatureSchemes: [ED25519],
       protocols: core.config.alpns,
-      clientCertificateTypes: [RAW_PUBLIC_KEY],
-      serverCertificateTypes: [RAW_PUBLIC_KEY],
       shares: [{ group: groupId(exchange.group), key: exchange.publicKey }],
       cookie: undefined,
       transportParameters: core.config.transportParameters,
       offersEarlyData: false,
-    })
+      ...this.#identityOffer(),
+    }
+    this.#offered = offeredExtensions(hello)
+    this.#sendHello(hello)
+  }
+
+  /** What the hello says of whom we expect, and how it is to prove that. */
+  #identityOffer(): IdentityOffer {
+    if (this.#server === undefined) {
+      return {
+        hostName: undefined,
+        signatureSchemes: [ED25519],
+        certificateSchemes: undefined,
+        clientCertificateTypes: [RAW_PUBLIC_KEY],
+        serverCertificateTypes: [RAW_PUBLIC_KEY],
+      }
+    }
+    const { signatureAlgorithms } = this.#core.crypto
+    const signatureSchemes = handshakeSchemes(signatureAlgorithms)
+    const forCertificates = certificateSchemes(signatureAlgorithms)
+    return {
+      // RFC 6066 §3: addresses are not sent.
+      hostName: this.#server.kind === 'dns' ? encodeUtf8(this.#server.name) : undefined,
+      signatureSchemes,
+      certificateSchemes: forCertificates.length > signatureSchemes.length ? forCertificates : undefined,
+      // RFC 7250 §4.1: X.509 alone is what no extension says.
+      clientCertificateTypes: undefined,
+      serverCertificateTypes: undefined,
+    }
   }
 
   receive(level: Level, data: Uint8Array): void {
@@ -200,7 +270,7 @@ export class TlsClient implements TlsSession {
       this.#receiveRetryRequest(message, hello, suite)
       return
     }
-    checkAnswer(hello.extensions, OFFERED_EXTENSIONS, [ExtensionType.SUPPORTED_VERSIONS, ExtensionType.KEY_SHARE])
+    checkAnswer(hello.extensions, this.#offered, [ExtensionType.SUPPORTED_VERSIONS, ExtensionType.KEY_SHARE])
     const share = decodeExtension(hello.extensions, ExtensionType.KEY_SHARE, readKeyShare)
     if (share === undefined) throw fatal(Alert.MISSING_EXTENSION, 'the ServerHello has no key share')
     if (share.group !== groupId(core.keyExchange!.group)) {
@@ -220,7 +290,7 @@ export class TlsClient implements TlsSession {
     const core = this.#core
     // RFC 8446 §4.1.4: a second request is an unexpected message.
     if (this.#retrySuite !== undefined) throw fatal(Alert.UNEXPECTED_MESSAGE, 'a second HelloRetryRequest')
-    checkAnswer(retry.extensions, OFFERED_EXTENSIONS, [
+    checkAnswer(retry.extensions, this.#offered, [
       ExtensionType.SUPPORTED_VERSIONS,
       ExtensionType.KEY_SHARE,
       ExtensionType.COOKIE, // the one extension a server may bring up by itself
@@ -250,17 +320,18 @@ export class TlsClient implements TlsSession {
   #receiveEncryptedExtensions(message: Uint8Array): void {
     const core = this.#core
     const extensions = decodeEncryptedExtensions(message)
-    checkAnswer(extensions, OFFERED_EXTENSIONS, [
-      ExtensionType.ALPN,
-      ExtensionType.SUPPORTED_GROUPS,
-      ExtensionType.CLIENT_CERTIFICATE_TYPE,
-      ExtensionType.SERVER_CERTIFICATE_TYPE,
-      ExtensionType.QUIC_TRANSPORT_PARAMETERS,
-    ])
+    checkAnswer(
+      extensions,
+      this.#offered,
+      ENCRYPTED_EXTENSIONS.filter((type) => this.#offered.includes(type)),
+    )
+    decodeExtension(extensions, ExtensionType.SERVER_NAME, checkEmpty) // RFC 6066 §3: the name was of use
     decodeExtension(extensions, ExtensionType.SUPPORTED_GROUPS, readU16Values) // a hint for later connections
     const alpn = this.#chosenProtocol(extensions)
-    checkCertificateType(extensions, ExtensionType.SERVER_CERTIFICATE_TYPE)
-    checkCertificateType(extensions, ExtensionType.CLIENT_CERTIFICATE_TYPE)
+    if (this.#server === undefined) {
+      checkCertificateType(extensions, ExtensionType.SERVER_CERTIFICATE_TYPE)
+      checkCertificateType(extensions, ExtensionType.CLIENT_CERTIFICATE_TYPE)
+    }
     const parameters = extensions.get(ExtensionType.QUIC_TRANSPORT_PARAMETERS)
     // RFC 9001 §8.2.
     if (parameters === undefined) throw fatal(Alert.MISSING_EXTENSION, 'the server sends no transport parameters')
@@ -289,14 +360,15 @@ export class TlsClient implements TlsSession {
     if (request.signatureSchemes === undefined) {
       throw fatal(Alert.MISSING_EXTENSION, 'the CertificateRequest has no signature algorithms')
     }
-    for (const type of OFFERED_EXTENSIONS) {
+    for (const type of this.#offered) {
       // RFC 8446 §4.2: known to us and not specified for this message. Unknown ones are ignored.
-      if (type !== ExtensionType.SIGNATURE_ALGORITHMS && request.extensions.has(type)) {
+      if (!CERTIFICATE_REQUEST.includes(type) && request.extensions.has(type)) {
         throw fatal(Alert.ILLEGAL_PARAMETER, `extension ${type} in the CertificateRequest`)
       }
     }
+    const hasCertificate = this.#server === undefined && request.signatureSchemes.includes(ED25519)
     // RFC 8446 §4.4.2: a client without a fitting certificate says so.
-    this.#asked = request.signatureSchemes.includes(ED25519) ? 'certificate' : 'empty certificate'
+    this.#asked = hasCertificate ? 'certificate' : 'empty certificate'
     this.#core.transcript.add(message)
     this.#state = 'certificate'
   }
@@ -305,12 +377,25 @@ export class TlsClient implements TlsSession {
     const certificate = decodeCertificate(message)
     // RFC 8446 §4.4.2.4.
     if (certificate.entries.length === 0) throw fatal(Alert.DECODE_ERROR, 'the server has no certificate')
-    const key = this.#core.readPeerKey(certificate)
-    if (this.#expectedPeer !== undefined && !sameBytes(key, this.#expectedPeer)) {
-      throw fatal(Alert.UNKNOWN_CA, 'the server has another key than the one that was dialled')
-    }
+    if (this.#authentication.kind === 'x509') this.#verifyChain(certificate, this.#authentication)
+    else this.#checkKey(certificate, this.#authentication)
     this.#core.transcript.add(message)
     this.#state = 'certificate-verify'
+  }
+
+  #checkKey(certificate: CertificateMessage, { expectedPeer }: RawPublicKeyAuthentication): void {
+    const key = this.#core.claimRawPublicKey(certificate)
+    if (expectedPeer !== undefined && !sameBytes(key, expectedPeer)) {
+      throw fatal(Alert.UNKNOWN_CA, 'the server has another key than the one that was dialled')
+    }
+  }
+
+  #verifyChain(certificate: CertificateMessage, { roots, nowUnixSeconds }: X509Authentication): void {
+    const core = this.#core
+    const { crypto } = core
+    const chain = core.readCertificates(certificate)
+    const leaf = verifyServerChain(chain, { crypto, roots, server: this.#server!, nowUnixSeconds })
+    core.claim(claimCertificate(crypto, leaf, chain))
   }
 
   #receiveFinished(message: Uint8Array): void {
@@ -319,14 +404,18 @@ export class TlsClient implements TlsSession {
     core.enter(Level.OneRtt)
     core.deriveApplicationSecrets()
     // Unasked, we stay anonymous (RFC 8446 §4.3.2 leaves it to the server); iroh and our own server always ask.
-    if (this.#asked === 'certificate') core.writeCertificate()
-    else if (this.#asked === 'empty certificate') core.write(encodeCertificate(undefined))
+    if (this.#asked === 'certificate') core.writeCertificate(this.#ownCredential(), ED25519)
+    else if (this.#asked === 'empty certificate') core.write(encodeCertificate())
     core.writeFinished()
     core.flush(Level.Handshake)
     core.installApplicationSend()
     core.installApplicationReceive()
     this.#state = 'complete'
     core.completeHandshake()
+  }
+
+  #ownCredential(): Credential {
+    return rawPublicKeyCredential((this.#authentication as RawPublicKeyAuthentication).signer)
   }
 
   /** Checked and dropped: we resume nothing. */

@@ -20,12 +20,15 @@ export const ExtensionType = {
   SUPPORTED_VERSIONS: 43,
   COOKIE: 44,
   PSK_KEY_EXCHANGE_MODES: 45,
+  SIGNATURE_ALGORITHMS_CERT: 50,
   KEY_SHARE: 51,
   QUIC_TRANSPORT_PARAMETERS: 57,
 } as const
 
 export const TLS_1_3 = 0x0304
 export const ED25519 = 0x0807
+/** The only name type of server_name. */
+const HOST_NAME = 0
 
 const GROUP_IDS: Readonly<Record<GroupName, number>> = { x25519: 0x001d, p256: 0x0017 }
 
@@ -113,6 +116,24 @@ export function readVersions(body: Reader): number[] {
   return readU16List(body, 1)
 }
 
+/** RFC 6066 §3: one host name. The server's answer is empty. */
+export function encodeHostName(name: Uint8Array): Uint8Array {
+  return encodeBody((writer) =>
+    writer.vector(2, () => {
+      writer.u8(HOST_NAME)
+      writeVector(writer, 2, name)
+    }),
+  )
+}
+
+/** Undefined: names, but none of a host. */
+export function readHostName(body: Reader): Uint8Array | undefined {
+  const names = readList(body, 2, (items) => ({ type: items.u8(), name: readVector(items, 2, 1) }))
+  const hosts = names.filter(({ type }) => type === HOST_NAME)
+  if (hosts.length > 1) throw fatal(Alert.ILLEGAL_PARAMETER, 'more than one host name in server_name')
+  return hosts[0]?.name
+}
+
 /** RFC 7301 §3.1. */
 export function encodeProtocols(names: readonly Uint8Array[]): Uint8Array {
   return encodeBody((writer) =>
@@ -190,4 +211,5 @@ export function checkPreSharedKeys(body: Reader): void {
   }
 }
 
+/** For extensions without a body. */
 export function checkEmpty(_body: Reader): void {}

@@ -8,6 +8,7 @@ import { Level, type Role } from '../level.ts'
 import { Alert, fatal } from './alerts.ts'
 import { type CipherSuite, cipherSuite } from './cipher-suites.ts'
 import { messageName } from './codec.ts'
+import { type ClaimedKey, type Credential, claimRawPublicKey } from './credentials.ts'
 import { logSecret } from './key-log.ts'
 import { KeySchedule } from './key-schedule.ts'
 import { MessageBuffer } from './message-buffer.ts'
@@ -15,12 +16,10 @@ import {
   type CertificateMessage,
   decodeCertificateVerify,
   decodeFinished,
-  encodeCertificate,
   encodeCertificateVerify,
   encodeFinished,
   signedContent,
 } from './messages.ts'
-import { decodeRawPublicKey, encodeRawPublicKey } from './raw-public-key.ts'
 import type { TlsConfig, TlsHost } from './session.ts'
 import { Transcript } from './transcript.ts'
 
@@ -48,10 +47,12 @@ export class HandshakeCore {
   complete: boolean
   alpn: Uint8Array | undefined
   peerKey: Uint8Array | undefined
+  peerCertificates: readonly Uint8Array[] | undefined
+  serverName: string | undefined
   suite: CipherSuite | undefined
   clientRandom: Uint8Array
-  /** From the peer's Certificate; becomes `peerKey` when its CertificateVerify holds. */
-  #claimedKey: Uint8Array | undefined
+  /** From the peer's Certificate; it is the peer's when its CertificateVerify holds. */
+  #claimed: ClaimedKey | undefined
   #schedule: KeySchedule | undefined
   #exchange: KeyExchange | undefined
   #shared: Uint8Array | undefined
@@ -86,9 +87,11 @@ export class HandshakeCore {
     this.complete = false
     this.alpn = undefined
     this.peerKey = undefined
+    this.peerCertificates = undefined
+    this.serverName = undefined
     this.suite = undefined
     this.clientRandom = new Uint8Array(0)
-    this.#claimedKey = undefined
+    this.#claimed = undefined
     this.#schedule = undefined
     this.#exchange = undefined
     this.#shared = undefined
@@ -238,10 +241,10 @@ export class HandshakeCore {
   }
 
   /** Our Certificate and CertificateVerify. */
-  writeCertificate(): void {
-    const { signer } = this.config
-    this.write(encodeCertificate(encodeRawPublicKey(signer.publicKey)))
-    this.write(encodeCertificateVerify(signer.sign(signedContent(this.role, this.transcript.digest()))))
+  writeCertificate(credential: Credential, scheme: number): void {
+    this.write(credential.message)
+    const signature = credential.sign(scheme, signedContent(this.role, this.transcript.digest()))
+    this.write(encodeCertificateVerify(signature, scheme))
   }
 
   writeFinished(): void {
@@ -250,30 +253,42 @@ export class HandshakeCore {
     key.fill(0)
   }
 
-  /** The key in the peer's Certificate, which is not empty. It is not proven yet. RFC 7250 §4, RFC 8446 §4.4.2. */
-  readPeerKey(certificate: CertificateMessage): Uint8Array {
+  /** The certificates of the peer's message, after the checks of RFC 8446 §4.4.2 that hold for all kinds. */
+  readCertificates(certificate: CertificateMessage): Uint8Array[] {
     if (certificate.context.length > 0) {
       throw fatal(Alert.ILLEGAL_PARAMETER, 'the Certificate has a request context')
     }
-    const entry = certificate.entries[0]!
-    if (certificate.entries.length > 1) throw fatal(Alert.BAD_CERTIFICATE, 'more than one raw public key')
     // RFC 8446 §4.4.2: neither side asked for extensions of an entry.
-    if (entry.extensions.size > 0) {
+    if (certificate.entries.some(({ extensions }) => extensions.size > 0)) {
       throw fatal(Alert.UNSUPPORTED_EXTENSION, 'the certificate entry has an extension')
     }
-    this.#claimedKey = decodeRawPublicKey(entry.data)
-    return this.#claimedKey
+    return certificate.entries.map(({ data }) => data)
+  }
+
+  /** The one raw public key of a message that is not empty, RFC 7250 §3. It is not proven yet. */
+  claimRawPublicKey(certificate: CertificateMessage): Uint8Array {
+    const [spki, ...more] = this.readCertificates(certificate)
+    if (more.length > 0) throw fatal(Alert.BAD_CERTIFICATE, 'more than one raw public key')
+    const claimed = claimRawPublicKey(this.crypto, spki!)
+    this.claim(claimed)
+    return claimed.publicKey
+  }
+
+  /** What the peer's CertificateVerify must prove. */
+  claim(claimed: ClaimedKey): void {
+    this.#claimed = claimed
   }
 
   /** RFC 8446 §4.4.3: the peer owns the key of its Certificate. */
   receiveCertificateVerify(message: Uint8Array): void {
-    const signature = decodeCertificateVerify(message)
-    const key = this.#claimedKey!
-    if (!this.crypto.verify(key, signedContent(this.#peerRole, this.transcript.digest()), signature)) {
+    const { scheme, signature } = decodeCertificateVerify(message)
+    const claimed = this.#claimed!
+    if (!claimed.verify(scheme, signedContent(this.#peerRole, this.transcript.digest()), signature)) {
       throw fatal(Alert.DECRYPT_ERROR, 'the signature of the CertificateVerify is wrong')
     }
     this.transcript.add(message)
-    this.peerKey = key
+    this.peerKey = claimed.publicKey
+    this.peerCertificates = claimed.certificates
   }
 
   /** RFC 8446 §4.4.4. */

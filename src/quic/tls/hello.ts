@@ -14,6 +14,7 @@ import {
   ExtensionType,
   encodeCertificateTypes,
   encodeCookie,
+  encodeHostName,
   encodeKeyShares,
   encodeProtocols,
   encodeU16List,
@@ -22,6 +23,7 @@ import {
   readCertificateTypes,
   readCookie,
   readExtensions,
+  readHostName,
   readKeyShares,
   readProtocols,
   readU16Values,
@@ -45,9 +47,13 @@ export interface ClientHello {
   readonly random: Uint8Array
   readonly sessionId: Uint8Array
   readonly suites: readonly number[]
+  /** The host name of server_name, as it came. */
+  readonly hostName: Uint8Array | undefined
   readonly versions: readonly number[] | undefined
   readonly groups: readonly number[] | undefined
   readonly signatureSchemes: readonly number[] | undefined
+  /** Only where they differ from the former. */
+  readonly certificateSchemes: readonly number[] | undefined
   readonly protocols: readonly Uint8Array[] | undefined
   readonly clientCertificateTypes: readonly number[] | undefined
   readonly serverCertificateTypes: readonly number[] | undefined
@@ -57,17 +63,10 @@ export interface ClientHello {
   readonly offersEarlyData: boolean
 }
 
-/** What we ask for in every ClientHello; a server's answer holds nothing else (RFC 8446 §4.2). */
-export const OFFERED_EXTENSIONS: readonly number[] = [
-  ExtensionType.SUPPORTED_VERSIONS,
-  ExtensionType.SUPPORTED_GROUPS,
-  ExtensionType.SIGNATURE_ALGORITHMS,
-  ExtensionType.ALPN,
-  ExtensionType.CLIENT_CERTIFICATE_TYPE,
-  ExtensionType.SERVER_CERTIFICATE_TYPE,
-  ExtensionType.KEY_SHARE,
-  ExtensionType.QUIC_TRANSPORT_PARAMETERS,
-]
+/** The extensions of a hello of ours; a server's answer holds nothing else (RFC 8446 §4.2). */
+export function offeredExtensions(hello: ClientHello): number[] {
+  return helloExtensions(hello).map(([type]) => type)
+}
 
 /** The extensions of a hello, in the order in which we write them. */
 function helloExtensions(hello: ClientHello): ExtensionList {
@@ -75,9 +74,11 @@ function helloExtensions(hello: ClientHello): ExtensionList {
   const put = <T>(type: number, value: T | undefined, encode: (value: T) => Uint8Array) => {
     if (value !== undefined) list.push([type, encode(value)])
   }
+  put(ExtensionType.SERVER_NAME, hello.hostName, encodeHostName)
   put(ExtensionType.SUPPORTED_VERSIONS, hello.versions, encodeVersions)
   put(ExtensionType.SUPPORTED_GROUPS, hello.groups, encodeU16List)
   put(ExtensionType.SIGNATURE_ALGORITHMS, hello.signatureSchemes, encodeU16List)
+  put(ExtensionType.SIGNATURE_ALGORITHMS_CERT, hello.certificateSchemes, encodeU16List)
   put(ExtensionType.ALPN, hello.protocols, encodeProtocols)
   put(ExtensionType.CLIENT_CERTIFICATE_TYPE, hello.clientCertificateTypes, encodeCertificateTypes)
   put(ExtensionType.SERVER_CERTIFICATE_TYPE, hello.serverCertificateTypes, encodeCertificateTypes)
@@ -122,9 +123,11 @@ export function decodeClientHello(message: Uint8Array): ClientHello {
       random,
       sessionId,
       suites,
+      hostName: decodeExtension(extensions, ExtensionType.SERVER_NAME, readHostName),
       versions: decodeExtension(extensions, ExtensionType.SUPPORTED_VERSIONS, readVersions),
       groups: decodeExtension(extensions, ExtensionType.SUPPORTED_GROUPS, readU16Values),
       signatureSchemes: decodeExtension(extensions, ExtensionType.SIGNATURE_ALGORITHMS, readU16Values),
+      certificateSchemes: decodeExtension(extensions, ExtensionType.SIGNATURE_ALGORITHMS_CERT, readU16Values),
       protocols: decodeExtension(extensions, ExtensionType.ALPN, readProtocols),
       clientCertificateTypes: decodeExtension(extensions, ExtensionType.CLIENT_CERTIFICATE_TYPE, readCertificateTypes),
       serverCertificateTypes: decodeExtension(extensions, ExtensionType.SERVER_CERTIFICATE_TYPE, readCertificateTypes),

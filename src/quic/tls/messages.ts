@@ -3,7 +3,6 @@
  * It checks form; the roles decide what is acceptable.
  */
 import type { Role } from '../level.ts'
-import { Alert, fatal } from './alerts.ts'
 import { decodeAll, encodeMessage, HandshakeType, messageBody, readVector, writeVector } from './codec.ts'
 import {
   decodeExtension,
@@ -49,14 +48,15 @@ export function decodeCertificateRequest(message: Uint8Array): CertificateReques
   })
 }
 
-/** One entry without extensions, and no context; without a certificate, none (RFC 8446 §4.4.2). */
-export function encodeCertificate(certificate: Uint8Array | undefined): Uint8Array {
+/** Entries without extensions, and no context. Without any certificate it says that there is none (RFC 8446 §4.4.2). */
+export function encodeCertificate(...certificates: readonly Uint8Array[]): Uint8Array {
   return encodeMessage(HandshakeType.CERTIFICATE, (writer) => {
     writer.u8(0)
     writer.vector(3, () => {
-      if (certificate === undefined) return
-      writeVector(writer, 3, certificate)
-      writer.u16(0)
+      for (const certificate of certificates) {
+        writeVector(writer, 3, certificate)
+        writer.u16(0)
+      }
     })
   })
 }
@@ -99,23 +99,23 @@ export function signedContent(signer: Role, transcriptHash: Uint8Array): Uint8Ar
   return content
 }
 
-export function encodeCertificateVerify(signature: Uint8Array): Uint8Array {
+export interface CertificateVerify {
+  readonly scheme: number
+  readonly signature: Uint8Array
+}
+
+export function encodeCertificateVerify(signature: Uint8Array, scheme = ED25519): Uint8Array {
   return encodeMessage(HandshakeType.CERTIFICATE_VERIFY, (writer) => {
-    writer.u16(ED25519)
+    writer.u16(scheme)
     writeVector(writer, 2, signature)
   })
 }
 
-/** The signature, after the check that it is one of Ed25519: no other scheme was offered. */
-export function decodeCertificateVerify(message: Uint8Array): Uint8Array {
-  return decodeAll('the CertificateVerify', messageBody(message), (reader) => {
-    const scheme = reader.u16()
-    const signature = readVector(reader, 2)
-    if (scheme !== ED25519) {
-      throw fatal(Alert.ILLEGAL_PARAMETER, `signature scheme 0x${scheme.toString(16)} was not offered`)
-    }
-    return signature
-  })
+export function decodeCertificateVerify(message: Uint8Array): CertificateVerify {
+  return decodeAll('the CertificateVerify', messageBody(message), (reader) => ({
+    scheme: reader.u16(),
+    signature: readVector(reader, 2),
+  }))
 }
 
 export function encodeFinished(verifyData: Uint8Array): Uint8Array {

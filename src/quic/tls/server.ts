@@ -1,6 +1,7 @@
 /**
  * The answering side of the TLS 1.3 handshake: it chooses suite, group and protocol by its own order, asks again when the key share is
- * missing, and insists on the client's raw public key. No tickets, no early data. RFC 8446 §2, §4; RFC 9001 §4, §8; spec/quic.md §1.
+ * missing, and insists on a raw public key from clients that offer them. Others get our X.509 certificate, if we have one, and stay
+ * anonymous. No tickets, no early data. RFC 8446 §2, §4; RFC 9001 §4, §8; spec/quic.md §1.
  */
 import { sameBytes } from '../../bytes/index.ts'
 import type { GroupName } from '../../crypto/index.ts'
@@ -8,8 +9,9 @@ import { Level } from '../level.ts'
 import { Alert, fatal } from './alerts.ts'
 import type { CipherSuite } from './cipher-suites.ts'
 import { HandshakeType } from './codec.ts'
+import type { Credential } from './credentials.ts'
 import {
-  ED25519,
+  type ExtensionList,
   ExtensionType,
   encodeKeyShare,
   encodeProtocols,
@@ -22,7 +24,9 @@ import { HandshakeCore, type HandshakeMachine } from './handshake-core.ts'
 import { type ClientHello, decodeClientHello, encodeServerHello, RANDOM_LENGTH, RETRY_RANDOM } from './hello.ts'
 import { decodeCertificate, encodeCertificateRequest, encodeEncryptedExtensions } from './messages.ts'
 import { RAW_PUBLIC_KEY } from './raw-public-key.ts'
-import type { TlsConfig, TlsHost, TlsSession } from './session.ts'
+import type { ServerAuthentication, TlsHost, TlsServerConfig, TlsSession } from './session.ts'
+import { schemeName } from './signature-schemes.ts'
+import { readSniName } from './x509-names.ts'
 
 type State = 'client-hello' | 'second-client-hello' | 'certificate' | 'certificate-verify' | 'finished' | 'complete'
 
@@ -37,9 +41,20 @@ const EXPECTED: Readonly<Record<State, readonly number[]>> = {
   complete: [],
 }
 
+/** Which of ours the client gets, and how we sign. */
+interface Identity {
+  readonly kind: 'raw-public-key' | 'x509'
+  readonly credential: Credential
+  readonly scheme: number
+}
+
+/** The certificate type of RFC 7250 §3 that is meant where no extension says anything. */
+const X509 = 0
+
 /** A ClientHello that has all we need. */
 interface Offer {
   readonly suite: CipherSuite
+  readonly identity: Identity
   readonly alpn: Uint8Array
   readonly groups: readonly number[]
   readonly shares: readonly KeyShare[]
@@ -48,6 +63,7 @@ interface Offer {
 
 export class TlsServer implements TlsSession {
   readonly #core: HandshakeCore
+  readonly #authentication: ServerAuthentication
   readonly #machine: HandshakeMachine
   #state: State
   /** Kept while a second one is awaited. */
@@ -55,7 +71,12 @@ export class TlsServer implements TlsSession {
   #wantedGroup: GroupName | undefined
 
   /** Throws RangeError when the configuration makes no sense. Without any ALPN every client is refused. */
-  constructor(config: TlsConfig, host: TlsHost) {
+  constructor(config: TlsServerConfig, host: TlsHost) {
+    const { authentication } = config
+    if (authentication.rawPublicKey === undefined && authentication.x509 === undefined) {
+      throw new RangeError('a server needs a raw public key or a certificate')
+    }
+    this.#authentication = authentication
     this.#core = new HandshakeCore('server', config, host)
     this.#machine = {
       expects: (type) => EXPECTED[this.#state].includes(type),
@@ -76,6 +97,15 @@ export class TlsServer implements TlsSession {
 
   get peerKey(): Uint8Array | undefined {
     return this.#core.peerKey
+  }
+
+  /** Clients show no certificates. */
+  get peerCertificates(): undefined {
+    return undefined
+  }
+
+  get serverName(): string | undefined {
+    return this.#core.serverName
   }
 
   get suite(): CipherSuite | undefined {
@@ -124,6 +154,7 @@ export class TlsServer implements TlsSession {
       core.clientRandom = hello.random.slice()
       core.chooseSuite(offer.suite)
       core.alpn = offer.alpn
+      if (hello.hostName !== undefined) core.serverName = readSniName(hello.hostName)
       // Before we answer, so that QUIC can still refuse.
       core.host.receivedTransportParameters(offer.transportParameters)
     }
@@ -145,13 +176,7 @@ export class TlsServer implements TlsSession {
     }
     const suite = core.suites.find((ours) => hello.suites.includes(ours.id))
     if (suite === undefined) throw fatal(Alert.HANDSHAKE_FAILURE, 'no cipher suite in common')
-    if (!signatureSchemes.includes(ED25519)) throw fatal(Alert.HANDSHAKE_FAILURE, 'the client cannot verify Ed25519')
-    // spec/quic.md §1.3: iroh answers a client without raw public keys like this, where RFC 7250 §4.2 has unsupported_certificate.
-    for (const types of [hello.clientCertificateTypes, hello.serverCertificateTypes]) {
-      if (types === undefined || !types.includes(RAW_PUBLIC_KEY)) {
-        throw fatal(Alert.HANDSHAKE_FAILURE, 'the client does not offer raw public keys')
-      }
-    }
+    const identity = this.#chooseIdentity(hello, signatureSchemes)
     // RFC 7301 §3.2 and RFC 9001 §8.1; our order decides.
     const alpn = core.config.alpns.find((ours) => protocols?.some((name) => sameBytes(name, ours)))
     if (alpn === undefined) throw fatal(Alert.NO_APPLICATION_PROTOCOL, 'no application protocol in common')
@@ -165,7 +190,21 @@ export class TlsServer implements TlsSession {
     if (shared.size !== shares.length || ![...shared].every((group) => known.has(group))) {
       throw fatal(Alert.ILLEGAL_PARAMETER, 'key shares and supported groups do not fit')
     }
-    return { suite, alpn, groups, shares, transportParameters }
+    return { suite, identity, alpn, groups, shares, transportParameters }
+  }
+
+  #chooseIdentity(hello: ClientHello, signatureSchemes: readonly number[]): Identity {
+    const { rawPublicKey, x509 } = this.#authentication
+    const { clientCertificateTypes: client, serverCertificateTypes: server } = hello
+    if (rawPublicKey !== undefined && client?.includes(RAW_PUBLIC_KEY) && server?.includes(RAW_PUBLIC_KEY)) {
+      return { kind: 'raw-public-key', credential: rawPublicKey, scheme: chooseScheme(rawPublicKey, signatureSchemes) }
+    }
+    if (x509 !== undefined && (server === undefined || server.includes(X509))) {
+      return { kind: 'x509', credential: x509, scheme: chooseScheme(x509, signatureSchemes) }
+    }
+    // spec/quic.md §1.3: so iroh answers a client without raw public keys, where RFC 7250 §4.2 has unsupported_certificate.
+    const wanted = rawPublicKey === undefined ? 'X.509 certificates' : 'raw public keys'
+    throw fatal(Alert.HANDSHAKE_FAILURE, `the client does not offer ${wanted}`)
   }
 
   /** The first of ours that came with a share; else the first that the client has at all, for a retry. RFC 8446 §4.1.1. */
@@ -212,20 +251,20 @@ export class TlsServer implements TlsSession {
     )
     core.flush(Level.Initial)
     core.startHandshakeKeys()
+    const { kind, credential, scheme } = offer.identity
     core.write(
       encodeEncryptedExtensions([
         [ExtensionType.ALPN, encodeProtocols([offer.alpn])],
-        [ExtensionType.CLIENT_CERTIFICATE_TYPE, Uint8Array.of(RAW_PUBLIC_KEY)],
-        [ExtensionType.SERVER_CERTIFICATE_TYPE, Uint8Array.of(RAW_PUBLIC_KEY)],
+        ...certificateTypes(kind, hello),
         [ExtensionType.QUIC_TRANSPORT_PARAMETERS, core.config.transportParameters],
       ]),
     )
-    core.write(encodeCertificateRequest())
-    core.writeCertificate()
+    if (kind === 'raw-public-key') core.write(encodeCertificateRequest())
+    core.writeCertificate(credential, scheme)
     core.writeFinished()
     core.deriveApplicationSecrets()
     this.#firstHello = undefined
-    this.#state = 'certificate'
+    this.#state = kind === 'raw-public-key' ? 'certificate' : 'finished'
     core.flush(Level.Handshake)
     core.installApplicationSend()
   }
@@ -234,7 +273,7 @@ export class TlsServer implements TlsSession {
     const certificate = decodeCertificate(message)
     // RFC 8446 §4.4.2.4; a peer without a key is nobody.
     if (certificate.entries.length === 0) throw fatal(Alert.CERTIFICATE_REQUIRED, 'the client sends no certificate')
-    this.#core.readPeerKey(certificate)
+    this.#core.claimRawPublicKey(certificate)
     this.#core.transcript.add(message)
     this.#state = 'certificate-verify'
   }
@@ -249,6 +288,27 @@ export class TlsServer implements TlsSession {
   }
 }
 
+/** RFC 8446 §4.4.3: the first of ours that the client can verify. */
+function chooseScheme(credential: Credential, offered: readonly number[]): number {
+  const scheme = credential.schemes.find((ours) => offered.includes(ours))
+  if (scheme === undefined) {
+    throw fatal(Alert.HANDSHAKE_FAILURE, `the client cannot verify ${credential.schemes.map(schemeName).join(' or ')}`)
+  }
+  return scheme
+}
+
+/** RFC 7250 §4.2: an answer to what was offered, and of the client's type only where its certificate is asked for. */
+function certificateTypes(kind: Identity['kind'], hello: ClientHello): ExtensionList {
+  if (kind === 'raw-public-key') {
+    return [
+      [ExtensionType.CLIENT_CERTIFICATE_TYPE, Uint8Array.of(RAW_PUBLIC_KEY)],
+      [ExtensionType.SERVER_CERTIFICATE_TYPE, Uint8Array.of(RAW_PUBLIC_KEY)],
+    ]
+  }
+  if (hello.serverCertificateTypes === undefined) return []
+  return [[ExtensionType.SERVER_CERTIFICATE_TYPE, Uint8Array.of(X509)]]
+}
+
 /** RFC 8446 §4.1.2: nothing may change but the key share (one, for the wanted group), early data and the like. */
 function checkSecondHello(first: ClientHello, second: ClientHello, wanted: GroupName): void {
   const { shares } = second
@@ -258,8 +318,11 @@ function checkSecondHello(first: ClientHello, second: ClientHello, wanted: Group
   if (second.offersEarlyData) throw fatal(Alert.ILLEGAL_PARAMETER, 'early data in the second ClientHello')
   // What we chose by must be the same. Other extensions may differ: newer ones (RFC 9849) have to.
   const sameNumbers = (a: readonly number[] | undefined, b: readonly number[] | undefined) => String(a) === String(b)
+  const sameName = (a: Uint8Array | undefined, b: Uint8Array | undefined) =>
+    a === undefined || b === undefined ? a === b : sameBytes(a, b)
   const same =
     sameBytes(first.random, second.random) &&
+    sameName(first.hostName, second.hostName) &&
     sameBytes(first.sessionId, second.sessionId) &&
     sameNumbers(first.suites, second.suites) &&
     sameNumbers(first.versions, second.versions) &&

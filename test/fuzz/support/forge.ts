@@ -2,7 +2,7 @@
  * A peer that has the keys and breaks the rules: just before a packet is sealed its plaintext is changed, so that every layer above the AEAD
  * meets it. The length of the packet stays.
  */
-import type { AeadKey, AeadName, CryptoProvider } from '../../../src/crypto/index.ts'
+import type { AeadKey, AeadName, CryptoProvider, HeaderKey } from '../../../src/crypto/index.ts'
 import type { SimRandom } from '../../sim/support/random.ts'
 
 /** The payload of a packet is `bytes[start, end)`. */
@@ -53,6 +53,33 @@ class ForgingKey implements AeadKey {
     packetNumber: number,
   ): number {
     return this.#key.open(bytes, headerStart, payloadStart, sealedEnd, pathId, packetNumber)
+  }
+
+  protect(
+    header: HeaderKey,
+    bytes: Uint8Array,
+    start: number,
+    packetNumberStart: number,
+    payloadStart: number,
+    payloadEnd: number,
+    pathId: number,
+    packetNumber: number,
+  ): void {
+    this.#change(bytes, payloadStart, payloadEnd)
+    this.#key.protect(header, bytes, start, packetNumberStart, payloadStart, payloadEnd, pathId, packetNumber)
+  }
+
+  unprotect(
+    header: HeaderKey,
+    bytes: Uint8Array,
+    start: number,
+    packetNumberStart: number,
+    end: number,
+    pathId: number,
+    largest: number,
+    phase: number,
+  ): number {
+    return this.#key.unprotect(header, bytes, start, packetNumberStart, end, pathId, largest, phase)
   }
 
   free(): void {

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { createNodeCrypto } from '../../../src/crypto/node/index.ts'
 import { PacketDraft } from '../../../src/quic/connection/packet-draft.ts'
-import type { Resources } from '../../../src/quic/connection/parts.ts'
 import { Level } from '../../../src/quic/level.ts'
 import { initialKeys } from '../../../src/quic/protection/packet-keys.ts'
 import { PacketProtection } from '../../../src/quic/protection/packet-protection.ts'
 import { SentFramePool } from '../../../src/quic/recovery/frame-owner.ts'
 import { PacketSpace } from '../../../src/quic/recovery/packet-space.ts'
+import type { Resources } from '../../../src/quic/resources.ts'
 import { PacketHeader, parseHeader } from '../../../src/quic/wire/header.ts'
 
 const id = new Uint8Array(8).fill(3)

@@ -44,6 +44,7 @@ export class SeededRandom implements RandomSource {
 /** A packet as its sender sealed it, or as its receiver opened it. */
 export interface TracedPacket {
   readonly level: Level
+  readonly pathId: number
   readonly packetNumber: number
   /** As qlog has them: `frame_type` and fields. */
   readonly frames: Record<string, unknown>[]
@@ -56,11 +57,13 @@ class Tap implements TraceSink {
   readonly sent: TracedPacket[] = []
   readonly received: TracedPacket[] = []
   readonly dropped: string[] = []
-  packetSent(...[, level, , packetNumber, size, bytes, start, end]: Parameters<TraceSink['packetSent']>): void {
-    this.sent.push({ level, packetNumber, size, frames: describeFrames(bytes, start, end) })
+  packetSent(...[, level, pathId, packetNumber, size, bytes, start, end]: Parameters<TraceSink['packetSent']>): void {
+    this.sent.push({ level, pathId, packetNumber, size, frames: describeFrames(bytes, start, end) })
   }
-  packetReceived(...[, level, , packetNumber, size, bytes, start, end]: Parameters<TraceSink['packetReceived']>): void {
-    this.received.push({ level, packetNumber, size, frames: describeFrames(bytes, start, end) })
+  packetReceived(
+    ...[, level, pathId, packetNumber, size, bytes, start, end]: Parameters<TraceSink['packetReceived']>
+  ): void {
+    this.received.push({ level, pathId, packetNumber, size, frames: describeFrames(bytes, start, end) })
   }
   packetDropped(_now: number, _size: number, reason: string): void {
     this.dropped.push(reason)
@@ -117,7 +120,8 @@ export class Node {
       secretKey: new Uint8Array(32).fill(secret),
       keyLog: (line) => this.keyLog.push(line),
       trace: options.trace ?? (() => this.tap),
-      ...(options.settings === undefined ? {} : { settings: options.settings }),
+      // most rules are about one path: multipath has tests of its own
+      settings: { maxPathId: undefined, ...options.settings },
       ...(options.retryThreshold === undefined ? {} : { retryThreshold: options.retryThreshold }),
       ...(options.server ? { server: { alpns: () => options.alpns ?? [ALPN] } } : {}),
     })

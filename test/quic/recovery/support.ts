@@ -33,6 +33,7 @@ export class RecordingEvents implements LossEvents {
   packetLost(size: number): void {
     this.log.push(`lost ${size}`)
   }
+  packetAcked(): void {}
 }
 
 /** Ranges in any order: `ackOf([0, 3], [5, 5])`. */

@@ -2,14 +2,26 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { encodeHex } from '../../../src/bytes/index.ts'
-import type { CryptoProvider, KeyExchange } from '../../../src/crypto/index.ts'
+import type { CryptoProvider, KeyExchange, Signer } from '../../../src/crypto/index.ts'
 import { createNodeCrypto } from '../../../src/crypto/node/index.ts'
 import { TransportError } from '../../../src/quic/errors.ts'
 import { Level } from '../../../src/quic/level.ts'
 import { TlsClient } from '../../../src/quic/tls/client.ts'
+import { rawPublicKeyCredential } from '../../../src/quic/tls/credentials.ts'
 import { TlsServer } from '../../../src/quic/tls/server.ts'
-import type { TlsConfig, TlsSession } from '../../../src/quic/tls/session.ts'
-import { clientConfig, concat, messagesOf, RecordingHost, seededRandom, serverConfig } from './harness.ts'
+import type { TlsSession } from '../../../src/quic/tls/session.ts'
+import {
+  CLIENT_SEED,
+  clientConfig,
+  concat,
+  messagesOf,
+  nodeCrypto,
+  publicKeyOf,
+  RecordingHost,
+  SERVER_SEED,
+  seededRandom,
+  serverConfig,
+} from './harness.ts'
 
 /** Most of a mutated handshake is the same as ever: what was computed once is not computed again. */
 function remembered<A extends readonly unknown[], R extends Uint8Array | boolean>(
@@ -42,14 +54,22 @@ function fixedExchange(): CryptoProvider {
   return crypto
 }
 
-function withMemory<T extends TlsConfig>(config: T): T {
-  const { signer } = config
+function signerWithMemory(seed: Uint8Array): Signer {
+  const signer = nodeCrypto.signer(seed)
   const sign = remembered((message: Uint8Array) => signer.sign(message))
-  return { ...config, signer: { publicKey: signer.publicKey, sign, free: () => signer.free() } }
+  return { publicKey: signer.publicKey, sign, free: () => signer.free() }
 }
 
-const CLIENT = withMemory(clientConfig())
-const SERVER = withMemory(serverConfig())
+const CLIENT = clientConfig({
+  authentication: {
+    kind: 'raw-public-key',
+    signer: signerWithMemory(CLIENT_SEED),
+    expectedPeer: publicKeyOf(SERVER_SEED),
+  },
+})
+const SERVER = serverConfig({
+  authentication: { rawPublicKey: rawPublicKeyCredential(signerWithMemory(SERVER_SEED)) },
+})
 const CLIENT_CRYPTO = fixedExchange()
 const SERVER_CRYPTO = fixedExchange()
 

@@ -19,26 +19,21 @@ import {
   messagesOf,
   nodeCrypto,
   Pair,
+  publicKeyOf,
   RecordingHost,
+  rawPublicKey,
   SERVER_PARAMETERS,
   SERVER_SEED,
   serverConfig,
   text,
 } from './harness.ts'
 
-const publicKey = (seed: Uint8Array) => {
-  const signer = nodeCrypto.signer(seed)
-  const key = signer.publicKey.slice()
-  signer.free()
-  return key
-}
-
 /** Both ends agree on everything that a handshake gives. */
 function expectAgreement(pair: Pair): void {
   const { client, server, clientHost, serverHost } = pair
   expect([client.complete, server.complete]).toEqual([true, true])
-  expect(client.peerKey).toEqual(publicKey(SERVER_SEED))
-  expect(server.peerKey).toEqual(publicKey(CLIENT_SEED))
+  expect(client.peerKey).toEqual(publicKeyOf(SERVER_SEED))
+  expect(server.peerKey).toEqual(publicKeyOf(CLIENT_SEED))
   expect(client.alpn).toEqual(server.alpn)
   expect(client.suite).toBe(server.suite)
   expect(clientHost.parameters).toEqual(SERVER_PARAMETERS)
@@ -253,7 +248,15 @@ describe('misuse throws at the call', () => {
     ['an unknown suite', () => new TlsServer(serverConfig({ suites: [0x1304] }), new RecordingHost())],
     ['no suites', () => new TlsServer(serverConfig({ suites: [] }), new RecordingHost())],
     ['no groups', () => new TlsServer(serverConfig({ groups: [] }), new RecordingHost())],
-    ['a short peer key', () => new TlsClient(clientConfig({ expectedPeer: new Uint8Array(31) }), new RecordingHost())],
+    [
+      'a short peer key',
+      () =>
+        new TlsClient(
+          clientConfig({ authentication: rawPublicKey(nodeCrypto, new Uint8Array(31)) }),
+          new RecordingHost(),
+        ),
+    ],
+    ['a server that is nobody', () => new TlsServer(serverConfig({ authentication: {} }), new RecordingHost())],
   ])('%s', (_name, run) => {
     expect(run).toThrow(RangeError)
   })

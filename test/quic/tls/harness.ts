@@ -8,6 +8,7 @@ import { Level, type Role } from '../../../src/quic/level.ts'
 import { type CipherSuite, TLS_AES_128_GCM_SHA256 } from '../../../src/quic/tls/cipher-suites.ts'
 import { TlsClient } from '../../../src/quic/tls/client.ts'
 import { decodeAll, encodeMessage, HandshakeType, messageBody, readVector } from '../../../src/quic/tls/codec.ts'
+import { rawPublicKeyCredential } from '../../../src/quic/tls/credentials.ts'
 import {
   ED25519,
   ExtensionType,
@@ -37,7 +38,12 @@ import {
 } from '../../../src/quic/tls/messages.ts'
 import { encodeRawPublicKey } from '../../../src/quic/tls/raw-public-key.ts'
 import { TlsServer } from '../../../src/quic/tls/server.ts'
-import type { TlsClientConfig, TlsConfig, TlsHost } from '../../../src/quic/tls/session.ts'
+import type {
+  RawPublicKeyAuthentication,
+  TlsClientConfig,
+  TlsHost,
+  TlsServerConfig,
+} from '../../../src/quic/tls/session.ts'
 import { Transcript } from '../../../src/quic/tls/transcript.ts'
 
 export const nodeCrypto = createNodeCrypto()
@@ -95,26 +101,33 @@ export class RecordingHost implements TlsHost {
 
 export function clientConfig(change: Partial<TlsClientConfig> = {}): TlsClientConfig {
   const crypto = change.crypto ?? nodeCrypto
-  const server = crypto.signer(SERVER_SEED)
-  const expectedPeer = server.publicKey.slice()
-  server.free()
   return {
     crypto,
     random: seededRandom(1),
-    signer: crypto.signer(CLIENT_SEED),
+    authentication: change.authentication ?? rawPublicKey(crypto, publicKeyOf(SERVER_SEED)),
     alpns: [text('echo')],
     transportParameters: CLIENT_PARAMETERS,
-    expectedPeer,
     ...change,
   }
 }
 
-export function serverConfig(change: Partial<TlsConfig> = {}): TlsConfig {
+export function publicKeyOf(seed: Uint8Array): Uint8Array {
+  const signer = nodeCrypto.signer(seed)
+  signer.free()
+  return signer.publicKey
+}
+
+/** The client's identity, and whom it dials. */
+export function rawPublicKey(crypto: CryptoProvider, expectedPeer?: Uint8Array): RawPublicKeyAuthentication {
+  return { kind: 'raw-public-key', signer: crypto.signer(CLIENT_SEED), expectedPeer }
+}
+
+export function serverConfig(change: Partial<TlsServerConfig> = {}): TlsServerConfig {
   const crypto = change.crypto ?? nodeCrypto
   return {
     crypto,
     random: seededRandom(2),
-    signer: crypto.signer(SERVER_SEED),
+    authentication: change.authentication ?? { rawPublicKey: rawPublicKeyCredential(crypto.signer(SERVER_SEED)) },
     alpns: [text('echo')],
     transportParameters: SERVER_PARAMETERS,
     ...change,
@@ -130,7 +143,7 @@ export class Pair {
   readonly client: TlsClient
   readonly server: TlsServer
 
-  constructor(client: Partial<TlsClientConfig> = {}, server: Partial<TlsConfig> = {}) {
+  constructor(client: Partial<TlsClientConfig> = {}, server: Partial<TlsServerConfig> = {}) {
     this.client = new TlsClient(clientConfig(client), this.clientHost)
     this.server = new TlsServer(serverConfig(server), this.serverHost)
   }
@@ -408,7 +421,9 @@ export function plainHello(key: Uint8Array, group: GroupName = 'x25519'): Uint8A
     suites: [0x1301],
     versions: [TLS_1_3],
     groups: [groupId('x25519'), groupId('p256')],
+    hostName: undefined,
     signatureSchemes: [ED25519],
+    certificateSchemes: undefined,
     protocols: [text('echo')],
     clientCertificateTypes: [2],
     serverCertificateTypes: [2],
@@ -422,7 +437,7 @@ export function plainHello(key: Uint8Array, group: GroupName = 'x25519'): Uint8A
 /** Runs a server against the script. */
 export function answer(
   script: ClientScript,
-  server: Partial<TlsConfig> = {},
+  server: Partial<TlsServerConfig> = {},
 ): { server: TlsServer; host: RecordingHost } {
   const host = new RecordingHost()
   const session = new TlsServer(serverConfig(server), host)

@@ -331,7 +331,7 @@ describe('RFC 8446 §4.1.4: asking again', () => {
 
   test('what we ask for is asked for once', () => {
     const { server } = asked()
-    expectAlert(Alert.UNEXPECTED_MESSAGE, () => server.receive(Level.Initial, encodeCertificate(undefined)))
+    expectAlert(Alert.UNEXPECTED_MESSAGE, () => server.receive(Level.Initial, encodeCertificate()))
   })
 })
 
@@ -365,7 +365,7 @@ const flipped = (bytes: Uint8Array) => {
 describe('RFC 8446 §4.4, RFC 7250: who the client is', () => {
   const client = spki(CLIENT_SEED)
   test.each<[string, number, ClientScript]>([
-    ['nobody', Alert.CERTIFICATE_REQUIRED, { certificate: encodeCertificate(undefined), certificateVerify: null }],
+    ['nobody', Alert.CERTIFICATE_REQUIRED, { certificate: encodeCertificate(), certificateVerify: null }],
     ['no Certificate at all', Alert.UNEXPECTED_MESSAGE, { certificate: encodeFinished(new Uint8Array(32)) }],
     ['no CertificateVerify', Alert.UNEXPECTED_MESSAGE, { certificateVerify: null }],
     ['two', Alert.BAD_CERTIFICATE, { certificate: entries(none, [client, []], [client, []]) }],
