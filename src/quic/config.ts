@@ -50,8 +50,8 @@ export interface QuicSettings {
   readonly maxMtu: number
   /** Default cubic (RFC 9438). */
   readonly congestion: 'cubic' | 'new-reno'
-  /** TLS suites, most wanted first. Default AES-128-GCM, ChaCha20-Poly1305, AES-256-GCM. */
-  readonly suites: readonly number[]
+  /** TLS suites, most wanted first. Default undefined: the crypto provider's order, the fastest first (ChaCha20-Poly1305 where the kernel runs, else AES-128-GCM). */
+  readonly suites: readonly number[] | undefined
   readonly groups: readonly ('x25519' | 'p256')[]
   /** ACK_FREQUENCY and IMMEDIATE_ACK understood: the least delay we can honour, µs; undefined = not advertised. Default 1,000 (iroh). */
   readonly minAckDelayUs: number | undefined
@@ -83,7 +83,7 @@ export const DEFAULT_SETTINGS: QuicSettings = {
   maxUdpPayloadSize: 16_000,
   maxMtu: 16_000,
   congestion: 'cubic',
-  suites: [0x1301, 0x1303, 0x1302],
+  suites: undefined,
   groups: ['x25519', 'p256'],
   minAckDelayUs: 1_000,
   issueTokens: false,

@@ -493,7 +493,7 @@ export class Connection {
   #handshakeComplete(): void {
     const parts = this.#parts
     parts.events.push({ type: 'connected' })
-    parts.paths.handshakeComplete(this.#now)
+    parts.paths.handshakeComplete(parts.handshake.peerParameters!.activeConnectionIdLimit, this.#now)
     if (this.role === 'server') {
       // RFC 9001 §4.1.2: for a server, complete is confirmed
       this.#mustConfirm = true

@@ -1,6 +1,6 @@
 /**
- * All paths of a connection: which ids may be used, opening, abandoning, giving ids back, and the connection ids of paths that are not open
- * yet (draft-ietf-quic-multipath; spec/quic.md §4.3, §4.6, §5.4, §5.5). Which path carries what is path-scheduler.ts's business.
+ * All paths of a connection: opening, status, abandoning, draining (draft-ietf-quic-multipath; spec/quic.md §5.4 to §5.6). Which path carries
+ * what is path-scheduler.ts's business, and which ids there are path-ids.ts's.
  */
 import { MAX_ACK_DELAY_MS, MIN_DATAGRAM } from '../config.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
@@ -14,27 +14,21 @@ import type { Resources } from '../resources.ts'
 import { FrameType } from '../wire/frame-types.ts'
 import type { NewConnectionIdFrame, RetireConnectionIdFrame } from '../wire/id-frames.ts'
 import {
-  HIGHEST_PATH_ID,
   type PathAbandonFrame,
   type PathCidsBlockedFrame,
   PathErrorCode,
   type PathStatusFrame,
 } from '../wire/path-frames.ts'
 import type { TransportParameters } from '../wire/transport-parameters.ts'
-import { LocalIds } from './local-ids.ts'
 import { makeLink, mtuLimit } from './make-link.ts'
 import { AddressReports, sendsReports } from './observed-address.ts'
 import { Path, type PathStatus } from './path.ts'
 import { PathControl } from './path-control.ts'
+import { PathIds } from './path-ids.ts'
 import type { PathLink } from './path-link.ts'
 import { hasAlternative, preferredPath } from './path-scheduler.ts'
-import { PeerIds } from './peer-ids.ts'
 import type { Route } from './route.ts'
 
-/** Ids that we issue for a path that nobody uses yet: one to open it with, one to migrate to (spec/quic.md §7.4). */
-const IDS_IN_ADVANCE = 2
-/** A client never goes back to an id below those it used, so what lies further below than reordering explains is given up. */
-const REORDERING = 64
 /** An abandoned path whose peer does not answer with PATH_ABANDON of its own is forgotten after this, ms. A guess: several probe timeouts of a slow path. */
 const ABANDON_WAIT_MS = 10_000
 /** RFC 9002 §6.2.1 with RTTs of `initialRttMs`, three times: how long a server waits for a new path when the peer abandons the last (spec/quic.md §5.5). */
@@ -72,22 +66,9 @@ export class Paths {
   readonly #pool: SentFramePool
   readonly #events: EventQueue
   readonly #host: PathsHost
-  /** By path id, also of paths that are not open. */
-  readonly #localIds = new Map<number, LocalIds>()
-  readonly #peerIds = new Map<number, PeerIds>()
-  /** Highest path id the peer may use, and we. */
-  #localMax = -1
-  #peerMax = -1
-  /** Ids below are issued for, in both senses: the smaller of the two maxima, plus one. */
-  #issuedBelow = 1
-  /** Highest path id ever used or abandoned. */
-  #highest = 0
-  /** Abandoned and discarded ids: all below `#goneBelow` that are not live, and these. */
-  readonly #gone = new Set<number>()
-  #goneBelow = 0
+  readonly #ids: PathIds
   #peerUdpPayload = MIN_DATAGRAM
   #peerMaxAckDelayMs = MAX_ACK_DELAY_MS
-  #peerIdLimit = 2
   #reporting = false
   #ackFrequency: AckFrequency | undefined = undefined
 
@@ -99,13 +80,10 @@ export class Paths {
     const wakePaths = () => host.wakePaths()
     this.control = new PathControl(wakePaths)
     this.reports = new AddressReports(resources.routes, (id) => this.find(id), wakePaths)
-    const peerIds = new PeerIds(resources.registry, 0, first.peerId, resources.settings.activeConnectionIdLimit, () =>
-      host.wakeIds(),
-    )
-    this.#peerIds.set(0, peerIds)
+    this.#ids = new PathIds(resources, first.peerId, () => host.wakeIds())
     const link = makeLink(resources, first.route, MIN_DATAGRAM)
     link.validated = first.validated
-    this.first = this.#assemble(0, link, peerIds)
+    this.first = this.#assemble(0, link)
     this.sourceId = this.first.localIds.first()
   }
 
@@ -150,7 +128,6 @@ export class Paths {
     const { settings } = this.#resources
     this.#peerUdpPayload = parameters.maxUdpPayloadSize
     this.#peerMaxAckDelayMs = parameters.maxAckDelay
-    this.#peerIdLimit = parameters.activeConnectionIdLimit
     this.first.detection.peerMaxAckDelayMs = parameters.maxAckDelay
     if (parameters.statelessResetToken !== undefined)
       this.first.peerIds.setFirstResetToken(parameters.statelessResetToken)
@@ -160,13 +137,12 @@ export class Paths {
     if (parameters.initialSourceConnectionId?.length === 0)
       throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, 0, 'multipath must not use zero-length connection ids')
     this.multipath = true
-    this.#localMax = settings.maxPathId
-    this.#peerMax = parameters.initialMaxPathId
+    this.#ids.start(settings.maxPathId, parameters.initialMaxPathId)
   }
 
-  handshakeComplete(now: number): void {
-    this.first.localIds.fill(this.#peerIdLimit)
-    this.#issue()
+  /** `peerIdLimit` is the peer's active_connection_id_limit. */
+  handshakeComplete(peerIdLimit: number, now: number): void {
+    this.#ids.fill(peerIdLimit)
     this.first.restartClocks(now)
     if (this.#reporting) this.#report(this.first)
   }
@@ -181,36 +157,7 @@ export class Paths {
     this.first.link = started
   }
 
-  /** Connection ids for all path ids that both sides may use now (spec/quic.md §4.6). */
-  #issue(): void {
-    if (!this.multipath) return
-    const below = Math.min(this.#localMax, this.#peerMax) + 1
-    for (let id = this.#issuedBelow; id < below; id++) {
-      if (!this.#isGone(id)) this.#localIdsOf(id).fill(Math.min(this.#peerIdLimit, IDS_IN_ADVANCE))
-    }
-    this.#issuedBelow = Math.max(this.#issuedBelow, below)
-  }
-
-  #localIdsOf(id: number): LocalIds {
-    let ids = this.#localIds.get(id)
-    if (ids === undefined) {
-      ids = new LocalIds(this.#resources.registry, id, () => this.#host.wakeIds())
-      this.#localIds.set(id, ids)
-    }
-    return ids
-  }
-
-  #peerIdsOf(id: number): PeerIds {
-    let ids = this.#peerIds.get(id)
-    if (ids === undefined) {
-      const { registry, settings } = this.#resources
-      ids = new PeerIds(registry, id, undefined, settings.activeConnectionIdLimit, () => this.#host.wakeIds())
-      this.#peerIds.set(id, ids)
-    }
-    return ids
-  }
-
-  #assemble(id: number, link: PathLink, peerIds: PeerIds): Path {
+  #assemble(id: number, link: PathLink): Path {
     const { settings } = this.#resources
     const space = new PacketSpace(Level.OneRtt, id, this.#pool, {
       immediate: false,
@@ -220,8 +167,8 @@ export class Paths {
     const path = new Path({
       id,
       space,
-      localIds: this.#localIdsOf(id),
-      peerIds,
+      localIds: this.#ids.local(id),
+      peerIds: this.#ids.peer(id),
       link,
       keepAliveMs: settings.keepAliveMs,
       idleMs: settings.pathIdleTimeoutMs,
@@ -247,30 +194,29 @@ export class Paths {
     const { role } = this.#resources
     if (role !== 'client') throw new Error('only the client of a connection can open paths')
     if (!this.multipath) throw new Error('the connection has one path only: multipath was not negotiated')
-    const id = this.#highest + 1
-    if (id > Math.min(this.#localMax, this.#peerMax)) {
-      this.control.pathsBlocked(this.#peerMax)
+    const { highest, localMax, peerMax } = this.#ids
+    const id = highest + 1
+    if (id > Math.min(localMax, peerMax)) {
+      this.control.pathsBlocked(peerMax)
       return undefined
     }
-    const peerIds = this.#peerIdsOf(id)
-    if (!peerIds.open()) {
+    if (!this.#ids.peer(id).open()) {
       this.control.cidsBlocked(id, 0)
       return undefined
     }
-    const path = this.#open(id, route, peerIds, now)
+    const path = this.#open(id, route, now)
     path.status = status
     // we know that this address is ours: the amplification limit is for servers
     path.link.bytesReceived = Number.MAX_SAFE_INTEGER
     return id
   }
 
-  #open(id: number, route: Route, peerIds: PeerIds, now: number): Path {
+  #open(id: number, route: Route, now: number): Path {
     const { trace, settings } = this.#resources
     const link = makeLink(this.#resources, route, this.#peerUdpPayload)
-    const path = this.#assemble(id, link, peerIds)
+    const path = this.#assemble(id, link)
     path.detection.handshakeConfirmed = true
-    this.#highest = Math.max(this.#highest, id)
-    this.#goneBelow = Math.max(this.#goneBelow, id - REORDERING)
+    this.#ids.use(id)
     if (this.noPathAt !== NEVER) {
       this.noPathAt = NEVER
       for (const other of this.live) if (!other.isOpen) other.discardAt = now + 3 * this.largestPtoMs
@@ -280,7 +226,6 @@ export class Paths {
       this.validated(path, now)
     // noq goes on asking until the path has been idle for too long
     else link.startValidation(now + Math.max(settings.pathIdleTimeoutMs, 3 * path.detection.ptoMs()))
-    path.localIds.fill(this.#peerIdLimit)
     path.restartClocks(now)
     if (this.#reporting) this.#report(path)
     this.#events.push({ type: 'path-opened', path: id, route })
@@ -299,15 +244,14 @@ export class Paths {
 
   /** Is a packet on path `id` from a peer that has not used it before something to look at? A server creates the path when it proves authentic. */
   mayAppear(id: number): boolean {
-    return this.#resources.role === 'server' && this.multipath && id <= this.#localMax && !this.#isGone(id)
+    return this.#resources.role === 'server' && this.multipath && id <= this.#ids.localMax && !this.#ids.isSpent(id)
   }
 
   /** Server: an authentic packet of `length` datagram bytes came on a path that did not exist (spec/quic.md §5.4). */
   appeared(id: number, route: Route, length: number, now: number): Path | undefined {
-    const peerIds = this.#peerIdsOf(id)
     // without an id of the peer's for this path nothing could be answered
-    if (!peerIds.open()) return undefined
-    const path = this.#open(id, route, peerIds, now)
+    if (!this.#ids.peer(id).open()) return undefined
+    const path = this.#open(id, route, now)
     path.link.bytesReceived = length
     return path
   }
@@ -345,7 +289,7 @@ export class Paths {
   }
 
   receiveStatus(frame: PathStatusFrame, type: number): void {
-    this.#checkId(frame.pathId, type)
+    this.#ids.check(frame.pathId, type)
     const path = this.find(frame.pathId)
     if (path === undefined || !path.isOpen || frame.sequence <= path.peerStatusSequence) return
     path.peerStatusSequence = frame.sequence
@@ -387,20 +331,18 @@ export class Paths {
 
   receiveAbandon(frame: PathAbandonFrame, now: number): void {
     const { pathId, errorCode } = frame
-    this.#checkId(pathId, FrameType.PATH_ABANDON)
-    if (this.#isGone(pathId)) return
-    let path = this.find(pathId)
+    this.#ids.check(pathId, FrameType.PATH_ABANDON)
+    if (this.#ids.isSpent(pathId)) return
+    const path = this.find(pathId)
     if (path === undefined) {
       // never used: the id is spent all the same, and the peer gets another for it
-      this.#highest = Math.max(this.#highest, pathId)
       this.control.abandon(pathId, errorCode)
-      this.#forget(pathId)
+      this.#spend(pathId)
       return
     }
     if (path.peerAbandoned) return
     path.peerAbandoned = true
     if (path.isOpen) this.#leave(path, errorCode, true, now)
-    path = this.find(pathId)!
     path.discardAt = Math.min(path.discardAt, now + 3 * this.largestPtoMs)
   }
 
@@ -411,77 +353,32 @@ export class Paths {
     path.detection.clear()
     this.live.splice(this.live.indexOf(path), 1)
     this.#events.push({ type: 'path-discarded', path: path.id })
-    this.#forget(path.id)
+    this.#spend(path.id)
   }
 
-  #forget(id: number): void {
-    this.#localIds.get(id)?.release()
-    this.#localIds.delete(id)
-    this.#peerIds.get(id)?.release()
-    this.#peerIds.delete(id)
+  #spend(id: number): void {
     this.control.forget(id)
-    this.#gone.add(id)
-    this.#compact()
-    if (this.#localMax >= HIGHEST_PATH_ID) return
-    this.#localMax++
-    this.control.maxPathId(this.#localMax)
-    this.#issue()
-  }
-
-  #isGone(id: number): boolean {
-    return this.#gone.has(id) || (id < this.#goneBelow && this.find(id) === undefined)
-  }
-
-  /** Ids that were never used and lie far below those that were go as well, so that the set stays small. */
-  #compact(): void {
-    for (const id of this.#gone) if (id < this.#goneBelow) this.#gone.delete(id)
-    for (const [id, ids] of this.#localIds) {
-      if (id >= this.#goneBelow || this.find(id) !== undefined) continue
-      ids.release()
-      this.#localIds.delete(id)
-      this.#peerIds.get(id)?.release()
-      this.#peerIds.delete(id)
-    }
+    const maximum = this.#ids.spend(id)
+    if (maximum !== -1) this.control.maxPathId(maximum)
   }
 
   // ids and limits from the peer
 
-  /** draft-ietf-quic-multipath §4: a path id beyond what we allow. */
-  #checkId(id: number, type: number): void {
-    if (id > this.#localMax)
-      throw new TransportError(
-        ErrorCode.PROTOCOL_VIOLATION,
-        type,
-        `path ${id} is beyond the limit of ${this.#localMax}`,
-      )
-  }
-
   receiveNewId(frame: NewConnectionIdFrame, type: number): void {
-    const { pathId, id } = frame
-    if (pathId > 0) this.#checkId(pathId, type)
-    if (this.#isGone(pathId) || this.find(pathId)?.isOpen === false) return
-    const ids = this.#peerIdsOf(pathId)
-    for (const other of this.#peerIds.values()) {
-      // one id leads to one path only
-      if (other !== ids && other.holds(id))
-        throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, 'a connection id was issued for two paths')
-    }
-    ids.receiveNew(frame.sequence, frame.retirePriorTo, id, frame.resetToken)
-    if (pathId === this.#highest + 1) this.#unblock()
+    const { pathId } = frame
+    if (pathId > 0) this.#ids.check(pathId, type)
+    // spec/quic.md §4.3: of no use for an abandoned path
+    if (this.#ids.isSpent(pathId) || this.find(pathId)?.isOpen === false) return
+    this.#ids.receiveNew(frame, type)
+    if (pathId === this.#ids.highest + 1) this.#unblock()
   }
 
   receiveRetire(frame: RetireConnectionIdFrame, type: number, usedPath: number, usedSequence: number): void {
-    const { pathId, sequence } = frame
-    if (pathId > 0) this.#checkId(pathId, type)
-    if (this.#isGone(pathId)) return
-    this.#localIdsOf(pathId).receiveRetire(sequence, pathId === usedPath ? usedSequence : -1)
+    this.#ids.receiveRetire(frame, type, usedPath, usedSequence)
   }
 
   receiveMaxPathId(value: number): void {
-    if (value <= this.#peerMax) return
-    this.#peerMax = value
-    this.#issue()
-    this.#unblock()
+    if (this.#ids.receiveMaximum(value)) this.#unblock()
   }
 
   #unblock(): void {
@@ -492,24 +389,17 @@ export class Paths {
 
   /** The peer would like to open more paths than it may: it may again once one is given back. */
   receivePathsBlocked(maximum: number): void {
-    this.#checkId(maximum, FrameType.PATHS_BLOCKED)
+    this.#ids.check(maximum, FrameType.PATHS_BLOCKED)
   }
 
   receiveCidsBlocked(frame: PathCidsBlockedFrame): void {
-    this.#checkId(frame.pathId, FrameType.PATH_CIDS_BLOCKED)
-    const issued = this.#localIds.get(frame.pathId)?.nextSequence ?? 0
-    if (!this.#isGone(frame.pathId) && frame.nextSequence > issued)
-      throw new TransportError(
-        ErrorCode.PROTOCOL_VIOLATION,
-        FrameType.PATH_CIDS_BLOCKED,
-        `path ${frame.pathId} waits for connection id ${frame.nextSequence}, but only ${issued} were issued`,
-      )
+    this.#ids.receiveBlocked(frame)
   }
 
   /** An acknowledgement names path `id`: undefined when it is gone. Throws for one that never was. */
   acknowledged(id: number, type: number): Path | undefined {
     const path = this.find(id)
-    if (path === undefined && !this.#isGone(id))
+    if (path === undefined && !this.#ids.isSpent(id))
       throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, `path ${id} never existed`)
     return path
   }
@@ -524,9 +414,7 @@ export class Paths {
 
   /** NEW_CONNECTION_ID and RETIRE_CONNECTION_ID of all paths; true while more wait. */
   writeIds(packet: PacketWriter): boolean {
-    for (const ids of this.#peerIds.values()) if (ids.hasPending && ids.write(packet)) return true
-    for (const ids of this.#localIds.values()) if (ids.hasPending && ids.write(packet)) return true
-    return false
+    return this.#ids.write(packet)
   }
 
   /** When `tick` has something to do for an abandoned path, ms. */
@@ -566,8 +454,7 @@ export class Paths {
 
   /** No id leads here any more. */
   release(): void {
-    for (const ids of this.#localIds.values()) ids.release()
-    for (const ids of this.#peerIds.values()) ids.release()
+    this.#ids.release()
     this.noPathAt = NEVER
     for (const path of this.live) path.discardAt = NEVER
   }

@@ -56,3 +56,8 @@ export const CIPHER_SUITES: readonly CipherSuite[] = [
 export function cipherSuite(id: number): CipherSuite | undefined {
   return CIPHER_SUITES.find((suite) => suite.id === id)
 }
+
+/** Ids of the suites with these AEADs, in their order. */
+export function suitesInOrder(aeads: readonly AeadName[]): readonly number[] {
+  return aeads.flatMap((aead) => CIPHER_SUITES.filter((suite) => suite.aead === aead).map((suite) => suite.id))
+}

@@ -6,7 +6,7 @@ import { CryptoError, type CryptoProvider, type GroupName, type KeyExchange } fr
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level, type Role } from '../level.ts'
 import { Alert, fatal } from './alerts.ts'
-import { type CipherSuite, cipherSuite } from './cipher-suites.ts'
+import { type CipherSuite, cipherSuite, suitesInOrder } from './cipher-suites.ts'
 import { messageName } from './codec.ts'
 import { type ClaimedKey, type Credential, claimRawPublicKey } from './credentials.ts'
 import { logSecret } from './key-log.ts'
@@ -24,7 +24,6 @@ import type { TlsConfig, TlsHost } from './session.ts'
 import { Transcript } from './transcript.ts'
 
 const CRYPTO_FRAME = 0x06
-const DEFAULT_SUITES: readonly number[] = [0x1301, 0x1303, 0x1302]
 const DEFAULT_GROUPS: readonly GroupName[] = ['x25519', 'p256']
 
 /** The part that differs by role. */
@@ -73,7 +72,7 @@ export class HandshakeCore {
     this.config = config
     this.host = host
     this.crypto = config.crypto
-    this.suites = (config.suites ?? DEFAULT_SUITES).map((id) => {
+    this.suites = (config.suites ?? suitesInOrder(config.crypto.aeadPreference)).map((id) => {
       const suite = cipherSuite(id)
       if (suite === undefined) throw new RangeError(`cipher suite 0x${id.toString(16)} is not supported`)
       return suite

@@ -31,8 +31,8 @@ export interface TlsConfig {
   readonly alpns: readonly Uint8Array[]
   /** Encoded transport parameters. */
   readonly transportParameters: Uint8Array
-  /** Suite ids, most wanted first. Default: 0x1301, 0x1303, 0x1302 (whatever is cheapest comes first). */
-  readonly suites?: readonly number[]
+  /** Suite ids, most wanted first; a server chooses by its own order (RFC 8446 §4.1.1). Default: by `crypto.aeadPreference`, the fastest first. */
+  readonly suites?: readonly number[] | undefined
   /** Groups, most wanted first. Default x25519, p256. A client sends one key share, for the first. */
   readonly groups?: readonly ('x25519' | 'p256')[]
 }

@@ -6,7 +6,7 @@ import { Writer } from '../../../src/bytes/writer.ts'
 import { Level } from '../../../src/quic/level.ts'
 import { deriveAead, deriveKeys, freeKeys, initialKeys, nextSecret } from '../../../src/quic/protection/packet-keys.ts'
 import { PacketProtection } from '../../../src/quic/protection/packet-protection.ts'
-import { cipherSuite } from '../../../src/quic/tls/cipher-suites.ts'
+import { cipherSuite, suitesInOrder } from '../../../src/quic/tls/cipher-suites.ts'
 import {
   PacketHeader,
   parseHeader,
@@ -97,7 +97,7 @@ export function forged(
   writer.raw(payload)
   const end = writer.position
   if (lengthAt !== -1) patchLength(writer.bytes, lengthAt, end + 16 - (payloadStart - 4))
-  const keys = keysOf(pair, from, level, options.suite ?? 0x1301, generation)
+  const keys = keysOf(pair, from, level, options.suite ?? suitesInOrder(pair.crypto.aeadPreference)[0]!, generation)
   const length = new PacketProtection().protect(
     keys.aead,
     keys.header,

@@ -5,7 +5,7 @@ import { createNodeCrypto } from '../../../src/crypto/node/index.ts'
 import { createPortableCrypto } from '../../../src/crypto/portable/index.ts'
 import { ErrorCode, TransportError } from '../../../src/quic/errors.ts'
 import { Level } from '../../../src/quic/level.ts'
-import { CIPHER_SUITES } from '../../../src/quic/tls/cipher-suites.ts'
+import { CIPHER_SUITES, suitesInOrder } from '../../../src/quic/tls/cipher-suites.ts'
 import { TlsClient } from '../../../src/quic/tls/client.ts'
 import { TlsServer } from '../../../src/quic/tls/server.ts'
 import {
@@ -151,10 +151,25 @@ test('RFC 9001 §8.2: a host that does not like the parameters stops the handsha
 
 describe('RFC 8446 §4.1.1: what the server chooses', () => {
   test('the suite by its own order', () => {
-    expect(new Pair({ suites: [0x1303, 0x1302, 0x1301] }).run().server.suite?.id).toBe(0x1301)
+    expect(new Pair({ suites: [0x1303, 0x1302, 0x1301] }, { suites: [0x1301, 0x1303] }).run().server.suite?.id).toBe(
+      0x1301,
+    )
     expect(new Pair({ suites: [0x1301, 0x1302] }, { suites: [0x1303, 0x1302, 0x1301] }).run().server.suite?.id).toBe(
       0x1302,
     )
+  })
+
+  test('fast-path.md §2: without an order of its own, the suite that its crypto provider is fastest with', () => {
+    const kernel = createNodeCrypto()
+    const plain = createNodeCrypto({ kernel: false })
+    expect(kernel.aeadPreference[0]).toBe('chacha20-poly1305')
+    expect(new Pair({ crypto: kernel }, { crypto: kernel }).run().server.suite?.id).toBe(0x1303)
+    expect(new Pair({ crypto: plain }, { crypto: kernel }).run().server.suite?.id).toBe(0x1303)
+    expect(new Pair({ crypto: kernel }, { crypto: plain }).run().server.suite?.id).toBe(0x1301)
+    // and that is the order in which they are offered
+    expect(new Pair({ crypto: kernel }).run().client.suite?.id).toBe(0x1303)
+    expect(suitesInOrder(kernel.aeadPreference)).toEqual([0x1303, 0x1301, 0x1302])
+    expect(suitesInOrder(plain.aeadPreference)).toEqual([0x1301, 0x1302, 0x1303])
   })
 
   test('the protocol by its own order', () => {
