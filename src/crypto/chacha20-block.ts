@@ -1,6 +1,6 @@
 /**
- * One ChaCha20 block in plain JavaScript, as much of it as header protection needs: faster than any call into a library, and
- * without tables or secret-dependent branches. Meets RFC 8439 §2.3 and RFC 9001 §5.4.4; not a general cipher.
+ * The beginning of one ChaCha20 block in plain JavaScript, for header protection and other short pseudo-random answers: faster than any call into
+ * a library, and without tables or secret-dependent branches. Meets RFC 8439 §2.3 and RFC 9001 §5.4.4; not a general cipher.
  */
 
 /** The 32-byte key as eight little-endian words. */
@@ -14,8 +14,8 @@ function word(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
 }
 
-/** Writes the first 5 keystream bytes into `mask`. The 16-byte sample is the block counter (4 bytes) and the nonce (12 bytes). */
-export function chacha20HeaderMask(key: Int32Array, bytes: Uint8Array, sampleStart: number, mask: Uint8Array): void {
+/** Writes the first 5 or 16 keystream bytes, as many as `out` has. The 16 bytes of input are the block counter (4 bytes) and the nonce (12 bytes). */
+export function chacha20Block(key: Int32Array, bytes: Uint8Array, inputStart: number, out: Uint8Array): void {
   let x0 = 0x61707865
   let x1 = 0x3320646e
   let x2 = 0x79622d32
@@ -28,10 +28,10 @@ export function chacha20HeaderMask(key: Int32Array, bytes: Uint8Array, sampleSta
   let x9 = key[5]!
   let x10 = key[6]!
   let x11 = key[7]!
-  let x12 = word(bytes, sampleStart)
-  let x13 = word(bytes, sampleStart + 4)
-  let x14 = word(bytes, sampleStart + 8)
-  let x15 = word(bytes, sampleStart + 12)
+  let x12 = word(bytes, inputStart)
+  let x13 = word(bytes, inputStart + 4)
+  let x14 = word(bytes, inputStart + 8)
+  let x15 = word(bytes, inputStart + 12)
   for (let doubleRound = 0; doubleRound < 10; doubleRound++) {
     // columns
     x0 = (x0 + x4) | 0
@@ -132,11 +132,19 @@ export function chacha20HeaderMask(key: Int32Array, bytes: Uint8Array, sampleSta
     x4 ^= x9
     x4 = (x4 << 7) | (x4 >>> 25)
   }
-  // Only words 0 and 1 are wanted, so only they get the input added.
-  x0 = (x0 + 0x61707865) | 0
-  mask[0] = x0
-  mask[1] = x0 >>> 8
-  mask[2] = x0 >>> 16
-  mask[3] = x0 >>> 24
-  mask[4] = x1 + 0x3320646e
+  // Only the words that are wanted get the input added.
+  writeWord(out, 0, (x0 + 0x61707865) | 0)
+  x1 = (x1 + 0x3320646e) | 0
+  out[4] = x1
+  if (out.length === 5) return
+  writeWord(out, 4, x1)
+  writeWord(out, 8, (x2 + 0x79622d32) | 0)
+  writeWord(out, 12, (x3 + 0x6b206574) | 0)
+}
+
+function writeWord(out: Uint8Array, at: number, value: number): void {
+  out[at] = value
+  out[at + 1] = value >>> 8
+  out[at + 2] = value >>> 16
+  out[at + 3] = value >>> 24
 }

@@ -2,7 +2,7 @@
  * The ChaCha20 header protection key that all providers share. Owns the key words and their end; the block itself is in
  * `chacha20-block.ts`. Meets RFC 9001 §5.4.4.
  */
-import { chacha20HeaderMask, chacha20KeyWords } from './chacha20-block.ts'
+import { chacha20Block, chacha20KeyWords } from './chacha20-block.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { freedError, type KeyLedger } from './key-ledger.ts'
 import { checkSample } from './key-lengths.ts'
@@ -33,7 +33,7 @@ export class ChaCha20HeaderKey implements HeaderKey {
     const words = this.#words
     if (words === undefined) throw freedError()
     checkSample(bytes, sampleStart)
-    chacha20HeaderMask(words, bytes, sampleStart, mask)
+    chacha20Block(words, bytes, sampleStart, mask)
   }
 
   free(): void {

@@ -2,6 +2,7 @@
  * The door of the crypto room: the provider interface, its error, the forms of keys (DER, PEM), and the simulator's wrapper. Providers have doors of their own
  * (`node/index.ts`, `portable/index.ts`), so that a browser bundle never meets node:crypto.
  */
+export { chacha20Block, chacha20KeyWords } from './chacha20-block.ts'
 export { contextTag, DerError, DerReader, DerTag, readDer, smallValue } from './der.ts'
 export { decodePacketNumber, readTruncated } from './packet-number.ts'
 export { unmaskHeader } from './packet-steps.ts'

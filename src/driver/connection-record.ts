@@ -18,6 +18,8 @@ export class ConnectionRecord implements Deadlined {
   heapIndex = -1
   /** In the list for the coming round. */
   isTouched = false
+  /** `connected` was delivered. */
+  isOpen = false
   /** Its events were handed out; what came of them is sent by the round that follows. */
   isHeard = false
   /** `closed` was delivered. */
@@ -28,8 +30,8 @@ export class ConnectionRecord implements Deadlined {
   isBlocked = false
   /** The route of the last datagram sent: nearly always that of the next one. */
   lastRoute: Route = NO_ROUTE
-  /** Oldest first. */
-  readonly routes = new Set<Route>()
+  /** Oldest first; mostly one, and looked through only when a datagram goes elsewhere than the last one. */
+  readonly routes: Route[] = []
 
   constructor(connection: Connection, handler: ConnectionHandler) {
     this.connection = connection
@@ -38,13 +40,8 @@ export class ConnectionRecord implements Deadlined {
 
   /** Adds a route. Returns `route` itself when it was held already, another one when that had to go for it, else undefined. */
   hold(route: Route): Route | undefined {
-    if (this.routes.has(route)) return route
-    this.routes.add(route)
-    if (this.routes.size <= MAX_HELD_ROUTES) return undefined
-    for (const oldest of this.routes) {
-      this.routes.delete(oldest)
-      return oldest
-    }
-    return undefined
+    if (this.routes.includes(route)) return route
+    this.routes.push(route)
+    return this.routes.length > MAX_HELD_ROUTES ? this.routes.shift() : undefined
   }
 }

@@ -154,8 +154,9 @@ export class Driver {
     return socket.close()
   }
 
-  /** The route to a numeric address from the first socket of its family; undefined when there is no such socket. */
-  route(host: string, port: number): Route | undefined {
+  /** The route to a numeric address from `from`, else from the first socket of its family; undefined when there is no such socket. */
+  route(host: string, port: number, from?: UdpSocket): Route | undefined {
+    if (from !== undefined) return this.#sockets.get(from)?.intern(host, port)
     const family = host.includes(':') ? 6 : 4
     for (const [socket, routes] of this.#sockets) if (socket.family === family) return routes.intern(host, port)
     return undefined
@@ -360,9 +361,11 @@ export class Driver {
     record.isTouched = false
     if (record.isGone || this.#isClosed) return
     try {
-      if (!record.isHeard && this.#platform.afterReactions !== undefined && this.#handOut(record)) {
+      // What the application has to say to events travels with the acknowledgements, in one datagram where it can. The end of the handshake does not
+      // wait for it: it might be a close, and then the peer would never hear that there was a connection.
+      const hasAnswers = record.isOpen && !record.isHeard && this.#platform.afterReactions !== undefined
+      if (hasAnswers && this.#handOut(record)) {
         if (record.isGone || this.#isClosed) return
-        // What the application has to say to these events travels with the acknowledgements, in one datagram where it can.
         record.isHeard = true
         if (this.#mark(record)) this.#flush()
         return
@@ -410,6 +413,7 @@ export class Driver {
   }
 
   #deliver(record: ConnectionRecord, event: ConnectionEvent): void {
+    if (event.type === 'connected') record.isOpen = true
     if (event.type === 'closed') record.isClosed = true
     if (event.type === 'drained') this.#forget(record)
     try {
@@ -426,7 +430,7 @@ export class Driver {
     this.#starved.delete(record)
     this.#blocked.delete(record)
     for (const route of record.routes) this.routes.release(route)
-    record.routes.clear()
+    record.routes.length = 0
   }
 
   /** The engine threw: a defect of ours. The others go on; the owner of this connection hears that it ended. */

@@ -47,32 +47,35 @@ export class Connection {
   /** Resolves when the handshake is complete, rejects with ConnectError. Internal: `connect` and `accept` wait for it. */
   readonly established: Promise<void>
   readonly #driver: Driver
-  readonly #setup: ConnectionSetup
+  readonly #onDrained: (connection: Connection) => void
   readonly #quic: QuicConnection
-  readonly #host: StreamHost
   readonly #established = new Settled<void>()
   readonly #closed = new Settled<ConnectionClosedError>()
-  readonly #sends = new Map<number, SendStream>()
-  readonly #receives = new Map<number, RecvStream>()
+  /** Made for the first stream, as the maps are: an idle connection has none. */
+  #host: StreamHost | undefined = undefined
+  #sends: Map<number, SendStream> | undefined = undefined
+  #receives: Map<number, RecvStream> | undefined = undefined
   readonly #incoming: readonly [WaitQueue, WaitQueue] = [new WaitQueue(), new WaitQueue()]
   readonly #available: readonly [WaitQueue, WaitQueue] = [new WaitQueue(), new WaitQueue()]
   readonly #datagram = new WaitQueue()
   readonly #datagramWritable = new WaitQueue()
-  readonly #pathReaders = new Set<PathEventBuffer>()
+  #pathReaders: Set<PathEventBuffer> | undefined = undefined
   #remoteId: EndpointId | undefined
+  /** Addresses that were dialled, while the handshake may still fail. */
+  #tried: readonly string[]
   #isEstablished = false
   #closeError: ConnectionClosedError | undefined = undefined
 
   /** Made by `Endpoint`. */
   constructor(setup: ConnectionSetup) {
-    this.#setup = setup
     this.#driver = setup.driver
+    this.#onDrained = setup.onDrained
     this.#remoteId = setup.dialled
+    this.#tried = setup.tried
     this.closed = this.#closed.promise
     this.established = this.#established.promise
     this.#quic = setup.start({ onEvent: (event) => this.#onEvent(event) })
     this.side = this.#quic.role
-    this.#host = this.#createHost()
   }
 
   /** The peer's key, proved by the handshake. */
@@ -191,8 +194,11 @@ export class Connection {
   /** Changes of paths from now on; ends with the connection. Nothing is replayed: subscribe, then read `paths()`. */
   pathEvents(): AsyncIterableIterator<PathEvent> {
     const buffer = new PathEventBuffer()
-    if (this.#closeError === undefined) this.#pathReaders.add(buffer)
-    else buffer.end()
+    if (this.#closeError !== undefined) buffer.end()
+    else {
+      this.#pathReaders ??= new Set()
+      this.#pathReaders.add(buffer)
+    }
     return this.#readPathEvents(buffer)
   }
 
@@ -240,35 +246,27 @@ export class Connection {
   }
 
   #send(id: number): SendStream {
-    const stream = new SendStream(id, this.#host)
+    const stream = new SendStream(id, this.#streamHost)
     // Stopped between its acceptance and now: the first write will say so.
+    this.#sends ??= new Map()
     this.#sends.set(id, stream)
     if (this.#closeError !== undefined) stream.end({ kind: 'connection-closed', error: this.#closeError })
     return stream
   }
 
   #receive(id: number): RecvStream {
-    const stream = new RecvStream(id, this.#host)
+    const stream = new RecvStream(id, this.#streamHost)
+    this.#receives ??= new Map()
     this.#receives.set(id, stream)
     return stream
   }
 
-  #createHost(): StreamHost {
-    const remoteId = (): EndpointId => this.remoteId
-    const closeError = (): ConnectionClosedError | undefined => this.#closeError
-    const streams: Streams = this.#quic.streams
-    return {
-      streams,
-      get remoteId() {
-        return remoteId()
-      },
-      get closeError() {
-        return closeError()
-      },
-      touch: () => this.#touch(),
-      sendOver: (id) => this.#sends.delete(id),
-      receiveOver: (id) => this.#receives.delete(id),
-    }
+  get #streamHost(): StreamHost {
+    this.#host ??= new Host(this, this.#quic, this.#driver, (id, isSend) => {
+      if (isSend) this.#sends?.delete(id)
+      else this.#receives?.delete(id)
+    })
+    return this.#host
   }
 
   #touch(): void {
@@ -284,10 +282,10 @@ export class Connection {
   #onEvent(event: ConnectionEvent): void {
     switch (event.type) {
       case 'stream-readable':
-        this.#receives.get(event.id)?.onReadable()
+        this.#receives?.get(event.id)?.onReadable()
         break
       case 'stream-writable':
-        this.#sends.get(event.id)?.onWritable()
+        this.#sends?.get(event.id)?.onWritable()
         break
       case 'stream-incoming':
         this.#incoming[event.bidirectional ? 0 : 1].wake()
@@ -296,10 +294,10 @@ export class Connection {
         this.#available[event.bidirectional ? 0 : 1].wake()
         break
       case 'stream-stopped':
-        this.#sends.get(event.id)?.end({ kind: 'stopped', code: event.code })
+        this.#sends?.get(event.id)?.end({ kind: 'stopped', code: event.code })
         break
       case 'stream-finished':
-        this.#sends.get(event.id)?.end({ kind: 'finished' })
+        this.#sends?.get(event.id)?.end({ kind: 'finished' })
         break
       case 'datagram':
         this.#datagram.wake()
@@ -319,35 +317,36 @@ export class Connection {
       // nothing will be sent any more, so that the endpoint may close its sockets
       case 'close-answered':
       case 'drained':
-        this.#setup.onDrained(this)
+        this.#onDrained(this)
         break
       default:
     }
   }
 
   #onConnected(): void {
-    this.#remoteId = EndpointId.fromVerifiedKey(this.#quic.peerKey!)
+    // Who was dialled has proved to be who he is; nobody else gets here.
+    this.#remoteId ??= EndpointId.fromVerifiedKey(this.#quic.peerKey!)
     this.#isEstablished = true
+    this.#tried = []
     this.#established.resolve()
   }
 
   #onPath(type: 'opened' | 'selected' | 'closed', id: number, route: number): void {
     const event: PathEvent = { type, id, kind: 'direct', remote: this.#remote(route) }
-    for (const reader of this.#pathReaders) reader.push(event)
+    for (const reader of this.#pathReaders ?? []) reader.push(event)
   }
 
   #onClosed(reason: CloseReason): void {
-    const { dialled, tried } = this.#setup
     const error = connectionClosed(reason, this.#remoteId)
     this.#closeError = error
-    if (!this.#isEstablished) this.#established.reject(handshakeFailed(reason, dialled, tried))
-    for (const stream of [...this.#sends.values()]) stream.end({ kind: 'connection-closed', error })
-    for (const stream of [...this.#receives.values()]) stream.onReadable()
+    if (!this.#isEstablished) this.#established.reject(handshakeFailed(reason, this.#remoteId, this.#tried))
+    for (const stream of [...(this.#sends?.values() ?? [])]) stream.end({ kind: 'connection-closed', error })
+    for (const stream of [...(this.#receives?.values() ?? [])]) stream.onReadable()
     // What had arrived can still be read, so those who wait look once more and then meet the error.
     for (const queue of [...this.#incoming, ...this.#available, this.#datagram, this.#datagramWritable]) queue.wake()
     for (const path of this.#quic.paths()) this.#onPath('closed', path.id, path.route)
-    for (const reader of this.#pathReaders) reader.end()
-    this.#pathReaders.clear()
+    for (const reader of this.#pathReaders ?? []) reader.end()
+    this.#pathReaders = undefined
     this.#closed.resolve(error)
   }
 
@@ -360,7 +359,49 @@ export class Connection {
         else await buffer.wait()
       }
     } finally {
-      this.#pathReaders.delete(buffer)
+      this.#pathReaders?.delete(buffer)
     }
+  }
+}
+
+/** What the streams of a connection are given of it. */
+class Host implements StreamHost {
+  readonly streams: Streams
+  readonly #connection: Connection
+  readonly #quic: QuicConnection
+  readonly #driver: Driver
+  readonly #over: (id: number, isSend: boolean) => void
+
+  constructor(
+    connection: Connection,
+    quic: QuicConnection,
+    driver: Driver,
+    over: (id: number, isSend: boolean) => void,
+  ) {
+    this.streams = quic.streams
+    this.#connection = connection
+    this.#quic = quic
+    this.#driver = driver
+    this.#over = over
+  }
+
+  get remoteId(): EndpointId {
+    return this.#connection.remoteId
+  }
+
+  get closeError(): ConnectionClosedError | undefined {
+    return this.#connection.closeReason
+  }
+
+  touch(): void {
+    this.#driver.touch(this.#quic)
+  }
+
+  sendOver(id: number): void {
+    this.#over(id, true)
+  }
+
+  receiveOver(id: number): void {
+    this.#over(id, false)
   }
 }

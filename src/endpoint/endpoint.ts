@@ -116,6 +116,7 @@ export class Endpoint {
     const { settings, keyLog, trace } = options
     this.#driver = new Driver({
       platform,
+      slots: { allocate: (length) => crypto.packetMemory(length) },
       createEngine: (slots, routes) =>
         new Engine({
           crypto,
@@ -214,11 +215,11 @@ export class Endpoint {
               peer: peer.toBytes(),
               alpns: [alpnName],
               routes,
-              settings: { ...settings, ...(timeoutMs === undefined ? {} : dialTimeout(timeoutMs, settings)) },
+              ...dialSettings(timeoutMs, settings),
             },
             handler,
           ),
-        onDrained: (drained) => this.#remove(drained),
+        onDrained: this.#onDrained,
       }),
     )
     try {
@@ -372,7 +373,7 @@ export class Endpoint {
     return connection
   }
 
-  #remove(connection: Connection): void {
+  readonly #onDrained = (connection: Connection): void => {
     this.#connections.delete(connection)
     this.#drained.wake()
   }
@@ -408,7 +409,7 @@ export class Endpoint {
         driver: this.#driver,
         tried: [],
         start: (handler) => this.#driver.accept(quic, handler),
-        onDrained: (drained) => this.#remove(drained),
+        onDrained: this.#onDrained,
       }),
     )
   }
@@ -445,12 +446,19 @@ function toAddr(target: ConnectTarget): EndpointAddr {
   return target
 }
 
-/** The idle timeout must not cut a longer wait short. */
-function dialTimeout(timeoutMs: number, settings: Partial<QuicSettings> | undefined): Partial<QuicSettings> {
+/** Settings of one dial, absent where it has none of its own. The idle timeout must not cut a longer wait short. */
+function dialSettings(
+  timeoutMs: number | undefined,
+  settings: Partial<QuicSettings> | undefined,
+): { settings?: Partial<QuicSettings> } {
+  if (timeoutMs === undefined) return settings === undefined ? {} : { settings }
   const idle = settings?.maxIdleTimeoutMs
   return {
-    handshakeTimeoutMs: timeoutMs,
-    ...(idle === undefined && timeoutMs > 30_000 ? { maxIdleTimeoutMs: timeoutMs } : {}),
+    settings: {
+      ...settings,
+      handshakeTimeoutMs: timeoutMs,
+      ...(idle === undefined && timeoutMs > 30_000 ? { maxIdleTimeoutMs: timeoutMs } : {}),
+    },
   }
 }
 

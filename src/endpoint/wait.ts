@@ -9,70 +9,97 @@ export interface WaitOptions {
 }
 
 interface Waiter {
-  resolve(): void
-  reject(error: unknown): void
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
 }
 
 export class WaitQueue {
-  readonly #waiters = new Set<Waiter>()
+  /** Undefined while nobody waits: most queues of most connections are never used. */
+  #waiters: Waiter[] | undefined = undefined
 
   get size(): number {
-    return this.#waiters.size
+    return this.#waiters?.length ?? 0
   }
 
   /** Resolves at the next `wake`: look again then. Rejects when the signal is aborted, or with what `fail` is given. */
   wait(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted === true) {
-        reject(signal.reason)
-        return
-      }
-      const leave = (): void => {
-        this.#waiters.delete(waiter)
-        signal?.removeEventListener('abort', onAbort)
-      }
-      const onAbort = (): void => {
-        leave()
-        reject(signal?.reason)
-      }
-      const waiter: Waiter = {
-        resolve: () => {
-          leave()
-          resolve()
-        },
-        reject: (error) => {
-          leave()
-          reject(error)
-        },
-      }
-      this.#waiters.add(waiter)
-      signal?.addEventListener('abort', onAbort)
+      if (signal === undefined) this.#add({ resolve, reject })
+      else if (signal.aborted) reject(signal.reason)
+      else this.#add(this.#abortable(resolve, reject, signal))
     })
   }
 
   wake(): void {
-    for (const waiter of [...this.#waiters]) waiter.resolve()
+    const waiters = this.#waiters
+    if (waiters === undefined) return
+    this.#waiters = undefined
+    for (const waiter of waiters) waiter.resolve()
   }
 
   fail(error: unknown): void {
-    for (const waiter of [...this.#waiters]) waiter.reject(error)
+    const waiters = this.#waiters
+    if (waiters === undefined) return
+    this.#waiters = undefined
+    for (const waiter of waiters) waiter.reject(error)
+  }
+
+  #add(waiter: Waiter): void {
+    if (this.#waiters === undefined) this.#waiters = [waiter]
+    else this.#waiters.push(waiter)
+  }
+
+  #abortable(resolve: () => void, reject: (error: unknown) => void, signal: AbortSignal): Waiter {
+    const onAbort = (): void => {
+      const left = this.#waiters?.filter((other) => other !== waiter) ?? []
+      this.#waiters = left.length === 0 ? undefined : left
+      waiter.reject(signal.reason)
+    }
+    const waiter: Waiter = {
+      resolve: () => {
+        signal.removeEventListener('abort', onAbort)
+        resolve()
+      },
+      reject: (error) => {
+        signal.removeEventListener('abort', onAbort)
+        reject(error)
+      },
+    }
+    signal.addEventListener('abort', onAbort)
+    return waiter
   }
 }
+
+const nothing = (): void => {}
 
 /** A promise with its two ends, made so that it never counts as unhandled: nobody has to look at it. */
 export class Settled<T> {
   readonly promise: Promise<T>
-  resolve: (value: T) => void
-  reject: (error: unknown) => void
+  #resolve: (value: T) => void = nothing
+  #reject: (error: unknown) => void = nothing
 
   constructor() {
-    this.resolve = () => {}
-    this.reject = () => {}
     this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve
-      this.reject = reject
+      this.#resolve = resolve
+      this.#reject = reject
     })
-    this.promise.catch(() => {})
+    this.promise.catch(nothing)
+  }
+
+  resolve(value: T): void {
+    this.#resolve(value)
+    this.#letGo()
+  }
+
+  reject(error: unknown): void {
+    this.#reject(error)
+    this.#letGo()
+  }
+
+  /** A second call has no effect anyway. */
+  #letGo(): void {
+    this.#resolve = nothing
+    this.#reject = nothing
   }
 }
 

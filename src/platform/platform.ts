@@ -78,7 +78,7 @@ export interface Platform {
    * Runs `callback` when no promise reaction waits any more: what awaits something that settled just now has had its say, and the turn of the event
    * loop is still the same. Absent where a runtime cannot promise that.
    */
-  afterReactions?(callback: () => void): void
+  readonly afterReactions?: ((callback: () => void) => void) | undefined
   bindUdp(options: UdpSocketOptions): Promise<UdpSocket>
   interfaces(): InterfaceAddress[]
 }

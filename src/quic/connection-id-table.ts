@@ -21,6 +21,9 @@ export interface IdEntry {
   readonly sequence: number
 }
 
+/** Ids drawn at once. */
+const SLAB_IDS = 32
+
 function numberOf(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! & 0x3f) << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
 }
@@ -34,6 +37,9 @@ export function keyOf(bytes: Uint8Array, start = 0, length = bytes.length - star
 
 export class ConnectionIdTable {
   readonly #random: RandomSource
+  /** Random bytes for the ids to come, which are pieces of it: an array of its own for each would cost ten times its bytes. */
+  #slab = new Uint8Array(0)
+  #slabAt = 0
   readonly #issued = new Map<number, IdEntry>()
   readonly #chosen = new Map<string, Connection>()
   readonly #tokens = new Map<string, ConnectionRef>()
@@ -44,11 +50,22 @@ export class ConnectionIdTable {
 
   /** A fresh random id of LOCAL_ID_LENGTH bytes. */
   issue(owner: ConnectionRef, pathId: number, sequence: number): Uint8Array {
-    const id = new Uint8Array(LOCAL_ID_LENGTH)
-    do this.#random.fill(id)
+    let id: Uint8Array
+    do id = this.#draw()
     while (this.#issued.has(numberOf(id, 0)))
     this.#issued.set(numberOf(id, 0), { owner, id, pathId, sequence })
     return id
+  }
+
+  #draw(): Uint8Array {
+    if (this.#slabAt === this.#slab.length) {
+      this.#slab = new Uint8Array(SLAB_IDS * LOCAL_ID_LENGTH)
+      this.#slabAt = 0
+      this.#random.fill(this.#slab)
+    }
+    const at = this.#slabAt
+    this.#slabAt += LOCAL_ID_LENGTH
+    return this.#slab.subarray(at, this.#slabAt)
   }
 
   retire(id: Uint8Array): void {

@@ -62,6 +62,20 @@ export class EventQueue {
     this.#events.push(event)
   }
 
+  /** Takes the place of an event of the same type about the same path that waits: what it told is outdated, and a peer can send many. */
+  replace(event: ConnectionEvent & { readonly path: number }): void {
+    const index = this.#events.findIndex(
+      (other, at) => at >= this.#next && other.type === event.type && 'path' in other && other.path === event.path,
+    )
+    if (index !== -1) this.#events.splice(index, 1)
+    this.#events.push(event)
+  }
+
+  /** Events that wait. */
+  get length(): number {
+    return this.#events.length - this.#next
+  }
+
   take(): ConnectionEvent | undefined {
     if (this.#next >= this.#events.length) return undefined
     const event = this.#events[this.#next++]

@@ -1,4 +1,12 @@
+import { describe } from 'vitest'
 import { createNodeCrypto } from '../../src/crypto/node/index.ts'
+import { packetSuite } from './packet-suite.ts'
 import { providerSuite } from './provider-suite.ts'
+import { wholePacketSuite } from './whole-packet-suite.ts'
 
-providerSuite(createNodeCrypto)
+describe('with the kernel', () => providerSuite(createNodeCrypto))
+// Only packets know of it.
+describe('without the kernel', () => {
+  packetSuite(createNodeCrypto({ kernel: false }))
+  wholePacketSuite(createNodeCrypto({ kernel: false }))
+})

@@ -184,6 +184,15 @@ function expectPacket(crypto: CryptoProvider, vector: PacketCase): void {
   applyMask(packet, mask, numberStart, payloadStart)
   expect(aead.open(packet, 0, payloadStart, packet.length, path, vector.packetNumber)).toBe(plain.length)
   expect(toHex(packet.slice(0, plain.length))).toBe(toHex(plain))
+
+  const whole = new Uint8Array(plain.length + 16)
+  whole.set(plain)
+  aead.protect(header, whole, 0, numberStart, payloadStart, plain.length, path, vector.packetNumber)
+  expect(toHex(whole.slice(0, expected.length))).toBe(toHex(expected))
+  if (vector.tag !== undefined) expect(toHex(whole.slice(-16))).toBe(vector.tag)
+  const largest = vector.packetNumber - 1
+  expect(aead.unprotect(header, whole, 0, numberStart, whole.length, path, largest, -1)).toBe(plain.length)
+  expect(toHex(whole.slice(0, plain.length))).toBe(toHex(plain))
   aead.free()
   header.free()
 }

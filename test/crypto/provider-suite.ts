@@ -7,6 +7,7 @@ import { CryptoError, type CryptoProvider, type GroupName } from '../../src/cryp
 import { counting, hex, toHex } from './hex.ts'
 import { packetSuite } from './packet-suite.ts'
 import { signatureSuite } from './signature-suite.ts'
+import { wholePacketSuite } from './whole-packet-suite.ts'
 import { wycheproofSuite } from './wycheproof-suite.ts'
 
 export interface CountingProvider extends CryptoProvider {
@@ -23,6 +24,7 @@ export function providerSuite(create: () => CountingProvider): void {
 
     hashSuite(crypto)
     packetSuite(crypto)
+    wholePacketSuite(crypto)
     keyExchangeSuite(crypto)
     signatureSuite(crypto)
     handleSuite(crypto)
@@ -235,7 +237,12 @@ function handleSuite(crypto: CountingProvider): void {
         return [
           {
             handle: packet,
-            uses: [() => packet.seal(bytes, 0, 4, 48, 0, 0), () => packet.open(bytes, 0, 4, 64, 0, 0)],
+            uses: [
+              () => packet.seal(bytes, 0, 4, 48, 0, 0),
+              () => packet.open(bytes, 0, 4, 64, 0, 0),
+              () => packet.protect(header, bytes, 0, 1, 4, 48, 0, 0),
+              () => packet.unprotect(header, bytes, 0, 1, 64, 0, -1, -1),
+            ],
           },
           { handle: header, uses: [() => header.mask(bytes, 0, mask)] },
         ]

@@ -43,6 +43,14 @@ describe.each([createNodeCrypto(), createPortableCrypto()])('seeded key exchange
     expect(provider.liveKeys).toBe(0)
   })
 
+  test('everything else is the provider’s own', () => {
+    const seeded = seededKeyExchange(provider, counter())
+    expect(seeded.aeadPreference).toEqual(provider.aeadPreference)
+    // The packet memory can be told by its place: it stands behind the kernel's own.
+    expect(seeded.packetMemory(64).byteOffset).toBeGreaterThan(0)
+    expect(provider.packetMemory(64).byteOffset, 'handed out by the first call').toBe(0)
+  })
+
   test('a given private key is used as it is', () => {
     const pair = seededKeyExchange(provider, counter()).keyExchange('x25519', counting(9, 32))
     const plain = provider.keyExchange('x25519', counting(9, 32))

@@ -48,6 +48,8 @@ export interface Group<T extends Vector> {
   readonly keySize: number
   readonly tagSize: number
   readonly publicKey: { readonly pk: string }
+  /** SubjectPublicKeyInfo. */
+  readonly publicKeyDer: string
   readonly tests: readonly T[]
 }
 

@@ -67,6 +67,7 @@ class StubEngine {
   readonly slots: DatagramSlots
   readonly made: StubConnection[] = []
   readonly received: { text: string; route: number }[] = []
+  readonly receivedAt: number[] = []
   readonly incoming: { route: number }[] = []
   /** Which connection a datagram beginning with this letter belongs to. */
   readonly owners = new Map<string, StubConnection>()
@@ -82,10 +83,11 @@ class StubEngine {
     return connection
   }
 
-  receive(slot: number, length: number, route: number): StubConnection | undefined {
+  receive(slot: number, length: number, route: number, now: number): StubConnection | undefined {
     const start = this.slots.offset(slot)
     const text = new TextDecoder().decode(this.slots.bytes.subarray(start, start + length))
     this.received.push({ text, route })
+    this.receivedAt.push(now)
     return this.owners.get(text[0]!)
   }
 
@@ -102,7 +104,7 @@ class StubEngine {
   }
 }
 
-function create(slotCount = 256) {
+function create(slotCount = 256, slotSize = 2048) {
   const platform = new VirtualPlatform()
   let engine: StubEngine | undefined
   const events: ConnectionEvent[] = []
@@ -110,7 +112,7 @@ function create(slotCount = 256) {
   const incoming: Incoming[] = []
   const driver = new Driver({
     platform,
-    slots: { count: slotCount, size: 2048 },
+    slots: { count: slotCount, size: slotSize },
     createEngine: (slots) => {
       engine = new StubEngine(slots)
       return engine as unknown as Engine
@@ -238,18 +240,122 @@ test('an engine that throws costs its connection only: closed and drained are de
   expect(driver.connectionCount).toBe(0)
 })
 
-test('a handler may do things to its connection: they are sent in the next turn', () => {
-  const { platform, socket, route, dial, touch } = create()
-  const connection: StubConnection = dial(() => {
+/** A connection whose handshake is complete: `connected` was delivered. */
+function opened(bed: ReturnType<typeof create>, onEvent?: (event: ConnectionEvent) => void): StubConnection {
+  const connection = bed.dial(onEvent)
+  connection.events.push({ type: 'connected' })
+  bed.touch(connection)
+  bed.platform.settle()
+  return connection
+}
+
+const texts = ({ socket }: ReturnType<typeof create>): string[] =>
+  socket.sent.map(({ data }) => new TextDecoder().decode(data))
+
+test('what the application does is sent in the same turn, once no promise reaction waits', () => {
+  const bed = create()
+  const { platform, socket, route, touch, driver } = bed
+  const connection = opened(bed)
+  const { rounds } = driver.stats
+  for (const text of ['a', 'b', 'c']) {
+    connection.toSend.push({ route, text })
+    touch(connection)
+  }
+  expect(socket.sent.length).toBe(0)
+  platform.react()
+  expect(texts(bed)).toEqual(['a', 'b', 'c'])
+  expect(driver.stats.rounds).toBe(rounds + 1)
+  expect(platform.turn()).toBe(0)
+})
+
+test('events are handed out before anything is sent: the answer to them goes with the rest', () => {
+  const bed = create()
+  const { platform, engine, socket, route, touch, bytes } = bed
+  const sentAtEvent: number[] = []
+  const connection: StubConnection = opened(bed, ({ type }) => {
+    if (type !== 'confirmed') return
+    sentAtEvent.push(socket.sent.length)
     connection.toSend.push({ route, text: 'answer' })
     touch(connection)
   })
+  engine.owners.set('a', connection)
+  connection.toSend.push({ route, text: 'ack' })
+  connection.events.push({ type: 'confirmed' })
+  socket.onMessage(bytes('a1'), '192.0.2.1', 1000)
+  platform.turn()
+  expect(sentAtEvent).toEqual([0])
+  expect(texts(bed)).toEqual(['ack', 'answer'])
+  expect(platform.turn()).toBe(0)
+})
+
+test('the end of the handshake is sent before the application hears of it', () => {
+  const bed = create()
+  const { platform, socket, route, dial, touch } = bed
+  const sentAtEvent: number[] = []
+  const connection: StubConnection = dial(() => sentAtEvent.push(socket.sent.length))
+  connection.toSend.push({ route, text: 'finished' })
+  connection.events.push({ type: 'connected' })
+  touch(connection)
+  platform.settle()
+  expect(sentAtEvent).toEqual([1])
+})
+
+test('where nobody can tell when the reactions are done, a turn passes', () => {
+  const bed = create()
+  const { platform, socket, route, touch } = bed
+  const connection: StubConnection = opened(bed, () => {})
+  platform.afterReactions = undefined
+  connection.toSend.push({ route, text: 'x' })
   connection.events.push({ type: 'confirmed' })
   touch(connection)
-  platform.turn()
+  platform.react()
   expect(socket.sent.length).toBe(0)
-  platform.settle()
+  platform.turn()
   expect(socket.sent.length).toBe(1)
+  expect(connection.events).toEqual([])
+})
+
+test('between two bursts a turn passes, whatever the application does meanwhile', () => {
+  const bed = create()
+  const { platform, socket, route, touch } = bed
+  const [first, second] = [opened(bed), opened(bed)]
+  for (let index = 0; index < 100; index++) first.toSend.push({ route, text: 'x' })
+  touch(first)
+  platform.react()
+  expect(socket.sent.length).toBe(64)
+  second.toSend.push({ route, text: 'y' })
+  touch(second)
+  platform.react()
+  expect(socket.sent.length).toBe(64)
+  platform.turn()
+  expect(socket.sent.length).toBe(101)
+})
+
+test('fast-path.md §4: a burst ends at 256 kB as well', () => {
+  const bed = create(64, 16_384)
+  const { platform, socket, route, touch } = bed
+  const connection = opened(bed)
+  for (let index = 0; index < 40; index++) connection.toSend.push({ route, text: 'x'.repeat(16_000) })
+  touch(connection)
+  platform.react()
+  expect(socket.sent.length).toBe(17)
+  platform.settle()
+  expect(socket.sent.length).toBe(40)
+})
+
+test('the clock is read once a batch of datagrams and once a round', () => {
+  const bed = create()
+  const { platform, engine, socket, bytes } = bed
+  engine.owners.set('a', opened(bed))
+  const before = platform.readings
+  for (let index = 0; index < 20; index++) socket.onMessage(bytes('a'), '192.0.2.1', 1000)
+  expect(platform.readings).toBe(before + 1)
+  platform.turn()
+  expect(platform.readings).toBe(before + 2)
+  platform.time += 5
+  socket.onMessage(bytes('a'), '192.0.2.1', 1000)
+  expect(platform.readings).toBe(before + 3)
+  expect(engine.receivedAt.at(-1)).toBe(platform.time)
 })
 
 test('without a free slot the connection waits until the socket lets one go', () => {

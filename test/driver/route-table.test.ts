@@ -3,7 +3,7 @@ import { RouteTable } from '../../src/driver/route-table.ts'
 import { VirtualSocket } from './virtual-platform.ts'
 
 function create(maxCold = 4) {
-  const table = new RouteTable(1452, maxCold)
+  const table = new RouteTable({ remote: 1452, loopback: 16_000 }, maxCold)
   const socket = new VirtualSocket('0.0.0.0', 4433)
   return { table, socket, routes: table.addSocket(socket) }
 }
@@ -17,7 +17,7 @@ test('the same address is the same route, another port or socket another one', (
   expect(routes.intern('192.0.2.1', 1000)).toBe(route)
 })
 
-test('the three questions of QUIC', () => {
+test('the questions of QUIC about a route', () => {
   const { table, routes } = create()
   const route = routes.intern('192.0.2.1', 1000)
   const moved = routes.intern('192.0.2.1', 2000)
@@ -88,4 +88,26 @@ test('routes of a socket that was taken away are dead, the held ones until they 
   expect(table.entry(held)?.isDead).toBe(true)
   table.release(held)
   expect(table.size).toBe(0)
+})
+
+test('fast-path.md §4: datagrams to this very host may be large, whatever its address is written like', () => {
+  const { table, routes } = create(100)
+  const size = (host: string): number => table.maxDatagramSize(routes.intern(host, 1000))
+  for (const host of ['127.0.0.1', '127.255.0.9', '::1', '::ffff:127.0.0.1']) expect(size(host)).toBe(16_000)
+  for (const host of ['128.0.0.1', '12.7.0.1', '192.0.2.127', '::2', 'fe80::1%lo', '::ffff:192.0.2.1', '127::1'])
+    expect(size(host)).toBe(1452)
+  expect(table.maxDatagramSize(999)).toBe(1452)
+})
+
+test('fast-path.md §4: in flight to this host is what a buffer like ours holds, elsewhere congestion control decides', () => {
+  const table = new RouteTable({ remote: 1452, loopback: 16_000 })
+  const bound = (receiveBufferSize: number, host: string): number => {
+    const socket = Object.assign(new VirtualSocket('0.0.0.0', 4433), { receiveBufferSize })
+    return table.maxBytesInFlight(table.addSocket(socket).intern(host, 1000))
+  }
+  expect(bound(8 * 1024 * 1024, '127.0.0.1')).toBe(262_144)
+  expect(bound(425_984, '127.0.0.1')).toBeCloseTo(170_393.6)
+  expect(bound(0, '127.0.0.1')).toBe(262_144)
+  expect(bound(425_984, '192.0.2.1')).toBe(Number.POSITIVE_INFINITY)
+  expect(table.maxBytesInFlight(999)).toBe(Number.POSITIVE_INFINITY)
 })

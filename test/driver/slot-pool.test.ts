@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { SlotPool } from '../../src/driver/slot-pool.ts'
 
-test('by default 256 slots of 2,048 bytes in one memory', () => {
+test('by default 160 slots of 16,384 bytes in one memory', () => {
   const pool = new SlotPool()
-  expect(pool.bytes.length).toBe(256 * 2048)
-  expect(pool.offset(255)).toBe(255 * 2048)
+  expect(pool.bytes.length).toBe(160 * 16_384)
+  expect(pool.offset(159)).toBe(159 * 16_384)
   expect(pool.inUse).toBe(0)
 })
 
@@ -31,8 +31,30 @@ test('releasing twice, or what was never acquired, throws', () => {
   expect(pool.available).toBe(2)
 })
 
-test('a memory that is too small is refused', () => {
-  expect(() => new SlotPool({ count: 2, size: 64, memory: new Uint8Array(127) })).toThrow(RangeError)
+test('the memory is asked for once, whole; one that is too small is refused', () => {
+  const asked: number[] = []
+  const memory = new Uint8Array(200)
+  const pool = new SlotPool({
+    count: 2,
+    size: 64,
+    allocate: (length) => {
+      asked.push(length)
+      return memory
+    },
+  })
+  expect(asked).toEqual([128])
+  expect(pool.bytes).toBe(memory)
+  expect(() => new SlotPool({ count: 2, size: 64, allocate: () => new Uint8Array(127) })).toThrow(RangeError)
+})
+
+test('a view shows the first bytes of its slot, and is made anew only for another length', () => {
+  const pool = new SlotPool({ count: 3, size: 16 })
+  for (let index = 0; index < 48; index++) pool.bytes[index] = index
+  const view = pool.view(1, 4)
+  expect([...view]).toEqual([16, 17, 18, 19])
+  expect(pool.view(1, 4)).toBe(view)
+  expect([...pool.view(1, 5)]).toEqual([16, 17, 18, 19, 20])
+  expect([...pool.view(2, 4)]).toEqual([32, 33, 34, 35])
 })
 
 test('no slot is ever handed out twice, whatever the order', () => {

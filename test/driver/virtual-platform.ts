@@ -12,7 +12,7 @@ export class VirtualSocket implements UdpSocket {
   readonly family: 4 | 6
   readonly host: string
   readonly port: number
-  readonly receiveBufferSize = 0
+  readonly receiveBufferSize: number = 0
   onMessage: (data: Uint8Array, host: string, port: number) => void = () => {}
   onError: (error: Error) => void = () => {}
   readonly sent: { data: Uint8Array; host: string; port: number }[] = []
@@ -81,10 +81,16 @@ export class VirtualPlatform implements Platform {
   interfaceList: InterfaceAddress[] = []
   readonly #timers: VirtualTimer[] = []
   #deferred: (() => void)[] = []
+  #afterReactions: (() => void)[] = []
+  /** Set by tests of runtimes that cannot say when all promise reactions are done. */
+  afterReactions: ((callback: () => void) => void) | undefined = (callback) => this.#afterReactions.push(callback)
+  /** How often the clock was read. */
+  readings = 0
   #nextPort = 40_000
   #seed = 1
 
   now(): number {
+    this.readings++
     return this.time
   }
 
@@ -126,7 +132,17 @@ export class VirtualPlatform implements Platform {
     const due = this.#deferred
     this.#deferred = []
     for (const callback of due) callback()
-    return due.length
+    return due.length + this.react()
+  }
+
+  /** The end of a turn: what waits for the promise reactions. Returns how many callbacks ran. */
+  react(): number {
+    let count = 0
+    for (; this.#afterReactions.length > 0; count++) {
+      if (count > 1000) throw new Error('the reactions never end')
+      this.#afterReactions.shift()!()
+    }
+    return count
   }
 
   /** Turns until nothing is deferred; a loop that never ends fails the test. */

@@ -1,13 +1,11 @@
 /**
- * Our side of the interop tests: endpoints that serve the ALPNs of conformance/README.md through the public face, the transfers of a dialling
- * side, and (`LowNode`) the same over a bare driver for what the public face does not offer.
+ * Our side of the interop tests: endpoints that serve the ALPNs of conformance/README.md through the public face, and the transfers of a dialling
+ * side. What the public face does not offer stands in low-node.ts.
  */
 import { onTestFinished } from 'vitest'
-import { createNodeCrypto } from '../../src/crypto/node/index.ts'
-import { Driver } from '../../src/driver/index.ts'
-import { Connection } from '../../src/endpoint/connection.ts'
 import {
   type BiStream,
+  type Connection,
   Endpoint,
   EndpointAddr,
   EndpointId,
@@ -18,11 +16,12 @@ import {
   type SendStream,
 } from '../../src/index.ts'
 import { NodePlatform } from '../../src/platform/node/index.ts'
-import { Engine, type Connection as QuicConnection, type QuicSettings } from '../../src/quic/index.ts'
 import { Fnv, PatternCheck, patternHash, patternPieces } from './pattern.ts'
 import type { ReferencePeer } from './reference-peer.ts'
 
 export const LOOPBACK = ['127.0.0.1:0']
+/** What `serve` serves. */
+export const ALPNS = ['echo', 'sink', 'source', 'push', 'close', 'reset', 'hold'].map((name) => `tom/${name}/1`)
 
 /** An endpoint on loopback that is closed with the test. */
 export async function openEndpoint(options: Partial<EndpointOptions> = {}): Promise<Endpoint> {
@@ -38,8 +37,8 @@ export async function openServer(
 ): Promise<{ endpoint: Endpoint; router: Router }> {
   const endpoint = await openEndpoint(options)
   const router = endpoint.router()
-  for (const alpn of ['echo', 'sink', 'source', 'push', 'close', 'reset', 'hold'])
-    router.accept(`tom/${alpn}/1`, (connection) => {
+  for (const alpn of ALPNS)
+    router.accept(alpn, (connection) => {
       onConnection(connection)
       return serve(connection)
     })
@@ -174,101 +173,6 @@ export function u64(value: number): Uint8Array {
   const bytes = Buffer.alloc(8)
   bytes.writeBigUInt64BE(BigInt(value))
   return bytes
-}
-
-// below the public face
-
-export interface LowConnection {
-  readonly connection: Connection
-  readonly quic: QuicConnection
-}
-
-/** A driver with one socket, closed with the test. Its connections have the public face and, beside it, QUIC's own. */
-export class LowNode {
-  readonly driver: Driver
-  readonly platform: NodePlatform
-  readonly accepted: LowConnection[]
-
-  private constructor(settings: Partial<QuicSettings>) {
-    this.platform = new NodePlatform()
-    this.accepted = []
-    const { random } = this.platform
-    this.driver = new Driver({
-      platform: this.platform,
-      createEngine: (slots, routes) =>
-        new Engine({
-          crypto: createNodeCrypto(),
-          random,
-          slots,
-          routes,
-          settings,
-          secretKey: SecretKey.generate(random).toBytes(),
-          server: { alpns: () => [new TextEncoder().encode('tom/echo/1')] },
-        }),
-      onIncoming: (incoming) => {
-        const low = this.#connection(undefined, (handler) => this.driver.accept(incoming, handler))
-        low.connection.established.then(() => {
-          this.accepted.push(low)
-          return serve(low.connection)
-        })
-      },
-      onFault: (error) => {
-        throw error
-      },
-    })
-  }
-
-  static async open(settings: Partial<QuicSettings> = {}): Promise<LowNode> {
-    const node = new LowNode(settings)
-    await node.addSocket()
-    onTestFinished(() => node.close())
-    return node
-  }
-
-  get id(): string {
-    return String(EndpointId.fromBytes(this.driver.engine.publicKey))
-  }
-
-  get addrs(): string[] {
-    return this.driver.sockets.map(({ port }) => `127.0.0.1:${port}`)
-  }
-
-  async addSocket(): Promise<void> {
-    this.driver.addSocket(await this.platform.bindUdp({ host: '127.0.0.1', port: 0 }))
-  }
-
-  async connect(peer: ReferencePeer, alpn: string, address: string = v4(peer.addrs)): Promise<LowConnection> {
-    const id = EndpointId.parse(peer.id)
-    const alpns = [new TextEncoder().encode(alpn)]
-    const routes = [this.driver.route('127.0.0.1', portOf(address))!]
-    const low = this.#connection(id, (handler) => this.driver.connect({ peer: id.toBytes(), alpns, routes }, handler))
-    await low.connection.established
-    return low
-  }
-
-  async close(): Promise<void> {
-    for (const connection of this.driver.engine.connections) this.driver.closeConnection(connection, 0, '')
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    await this.driver.close()
-  }
-
-  #connection(
-    dialled: EndpointId | undefined,
-    start: (handler: Parameters<Driver['connect']>[1]) => QuicConnection,
-  ): LowConnection {
-    let quic: QuicConnection | undefined
-    const connection = new Connection({
-      driver: this.driver,
-      ...(dialled === undefined ? {} : { dialled }),
-      tried: [],
-      start: (handler) => {
-        quic = start(handler)
-        return quic
-      },
-      onDrained: () => {},
-    })
-    return { connection, quic: quic! }
-  }
 }
 
 export function portOf(address: string): number {

@@ -2,7 +2,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { NativeDial } from '../../conformance/peer.ts'
 import type { Connection, Endpoint, Incoming } from '../../src/index.ts'
-import { LowNode, openEndpoint, openServer, strangerId } from './our-node.ts'
+import { ofType } from './frame-log.ts'
+import { LowNode } from './low-node.ts'
+import { openEndpoint, openServer, strangerId } from './our-node.ts'
 import type { ReferencePeer } from './reference-peer.ts'
 import { MIB, SUITES } from './sizes.ts'
 import { UdpRelay } from './udp-relay.ts'
@@ -69,6 +71,22 @@ export function peerDials(peerNow: () => ReferencePeer): void {
     const { endpoint } = await openServer({ bind: ['[::1]:0'] })
     const result = await dial(endpoint, { action: 'echo', size: 100_000 })
     expect(result).toMatchObject({ bytes: 100_000, verified: true })
+  })
+
+  test('quic.md §5.1, §5.6: multipath: ids for eight paths both ways, PATH_ACK; with a direct path it opens no other', async () => {
+    const node = await LowNode.open({}, 2)
+    const dialled = peerNow().dial({ id: node.id, addrs: node.addrs, action: 'echo', size: 100_000, holdMs: 300 })
+    const { quic, frames, openPaths } = await node.nextAccepted()
+    expect(await dialled).toMatchObject({ bytes: 100_000, verified: true, reason: null })
+    expect(quic.isMultipath).toBe(true)
+    expect(ofType(frames.received, 'path_ack', 0).length).toBeGreaterThan(0)
+    for (let path = 1; path <= 7; path++) {
+      // the limit we advertise
+      expect(ofType(frames.received, 'path_new_connection_id', path)).toHaveLength(5)
+      expect(ofType(frames.sent, 'path_new_connection_id', path).length).toBeGreaterThan(0)
+    }
+    expect(ofType(frames.received, 'path_status_available', 0).at(-1)).toMatchObject({ path_status_sequence_number: 2 })
+    expect(openPaths).toEqual([0])
   })
 
   test('RFC 9000 §4.6: 100 streams at once, and more than 100', async () => {

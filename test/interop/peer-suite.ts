@@ -8,31 +8,42 @@ import { addrOf, echo, LOOPBACK, serve } from './our-node.ts'
 import { peerDials } from './peer-dials.ts'
 import type { PeerKind, ReferencePeer } from './reference-peer.ts'
 import { weDial } from './we-dial.ts'
+import { idleOnOurPaths, weOpenPaths } from './we-open-paths.ts'
 
 /** Longer than the idle timeout of both sides, which is 30 s. */
-const IDLE_MS = 40_000
+export const IDLE_MS = 40_000
 
 export function describePeer(kind: PeerKind): void {
   describe(kind.name, () => {
     let peer: ReferencePeer
     /** Has its own process: the others close all connections now and then. */
     let idlePeer: ReferencePeer
-    let idle: { readonly weDial: Promise<void>; readonly peerDials: Promise<void> }
+    let idle: Record<'weDial' | 'peerDials' | 'paths', Promise<void>>
 
     beforeAll(async () => {
       ;[peer, idlePeer] = await Promise.all([kind.start(), kind.start()])
       // First, and beside all the others.
-      idle = { weDial: idleDialled(idlePeer), peerDials: idleAccepted(idlePeer) }
+      idle = {
+        weDial: idleDialled(idlePeer),
+        peerDials: idleAccepted(idlePeer),
+        paths: idleOnOurPaths(idlePeer, IDLE_MS),
+      }
       for (const run of Object.values(idle)) run.catch(() => {})
     })
     afterAll(() => Promise.all([peer.stop(), idlePeer.stop()]))
 
-    describe('we dial', () => weDial(() => peer))
+    describe('we dial', () => {
+      weDial(() => peer)
+      describe('several paths', () => weOpenPaths(() => peer))
+    })
     describe('it dials', () => peerDials(() => peer))
     // Last, when most of the time has passed anyway.
     const name = 'RFC 9000 §10.1: nothing to say for 40 s, and the connection lives'
     describe('we dial', () => test(name, () => idle.weDial))
     describe('it dials', () => test(name, () => idle.peerDials))
+    describe('we dial', () =>
+      describe('several paths', () =>
+        test('quic.md §5.7: nothing to say for 40 s, and two paths live', () => idle.paths)))
   })
 }
 

@@ -4,7 +4,7 @@ import { type NativeEvent, type NativeOptions, NativePeer } from '../../conforma
 
 export type ReferencePeer = Pick<
   NativePeer,
-  'id' | 'addrs' | 'ticket' | 'events' | 'dial' | 'setIncoming' | 'closeConnections' | 'waitFor' | 'stop'
+  'id' | 'addrs' | 'ticket' | 'events' | 'dial' | 'setIncoming' | 'closeConnections' | 'connection' | 'waitFor' | 'stop'
 >
 
 export interface PeerKind {

@@ -63,6 +63,7 @@ test('INTEROP.md: a table for each role, a column for each peer', () => {
     result('A', 'we dial', 'one'),
     result('B', 'we dial', 'one', 'failed'),
     result('A', 'it dials', 'two'),
+    result('B', 'it dials', 'other'),
   ]
   const text = renderReport(
     { testResults: [{ assertionResults }] },
@@ -77,9 +78,32 @@ test('INTEROP.md: a table for each role, a column for each peer', () => {
       ],
     },
   )
-  expect(text).toContain('**2 of 3 tests passed**')
+  expect(text).toContain('**3 of 4 tests passed**')
   expect(text).toContain(
     '## We dial\n\n| test | A | B |\n| --- | --- | --- |\n| group: one | passed 1.2 | **failed** 1.2 |',
   )
   expect(text).toContain('| group: two | passed 1.2 | – |')
+})
+
+test('INTEROP.md: each table has the columns of its own peers, a note beside the result, and nothing of tests of the instruments', () => {
+  const result = (peer: string, role: string, meta?: { note: string }) => ({
+    ancestorTitles: [peer, role],
+    title: 'goodput',
+    status: 'passed',
+    duration: 2000,
+    ...(meta === undefined ? {} : { meta }),
+  })
+  const peers = ['A', 'B'].map((name) => ({ name, about: '' }))
+  const text = renderReport(
+    {
+      testResults: [
+        { assertionResults: [result('A', 'one'), result('B', 'two', { note: '9 kbit/s' }), result('C', 'three')] },
+      ],
+    },
+    { version: '1.2.3', commit: 'abc', date: '2026-01-01', runtime: 'Node', peers, remarks: ['The end.'] },
+  )
+  expect(text).toContain('**2 of 2 tests passed**')
+  expect(text).toContain('## One\n\n| test | A |\n| --- | --- |\n| goodput | passed 2.0 |\n')
+  expect(text).toContain('## Two\n\n| test | B |\n| --- | --- |\n| goodput | passed 2.0 (9 kbit/s) |\n\nThe end.\n')
+  expect(text).not.toContain('Three')
 })

@@ -60,3 +60,40 @@ test('the clock is monotonic, the random source fills everything, interfaces are
   expect(bytes.some((value) => value !== 0)).toBe(true)
   for (const { host, family } of platform.interfaces()) expect(host.includes(':')).toBe(family === 6)
 })
+
+test('afterReactions: every promise reaction comes first, and no turn of the event loop passes', async () => {
+  const order: string[] = []
+  await new Promise<void>((resolve) => {
+    setTimeout(() => {
+      setImmediate(() => {
+        order.push('turn')
+        resolve()
+      })
+      platform.afterReactions(() => order.push('after'))
+      const chain = async (): Promise<void> => {
+        for (let step = 0; step < 5; step++) await Promise.resolve()
+        order.push('chain')
+      }
+      void chain()
+    }, 0)
+  })
+  expect(order).toEqual(['chain', 'after', 'turn'])
+})
+
+test('fast-path.md §4: 1,452 bytes on Linux, 1,200 elsewhere, 16,000 to ourselves', () => {
+  expect(platform.maxDatagramSize).toBe(process.platform === 'linux' ? 1452 : 1200)
+  expect(platform.maxLoopbackDatagramSize).toBe(16_000)
+})
+
+test('a datagram of 16,000 bytes to ourselves arrives whole', async () => {
+  const [left, right] = [
+    await platform.bindUdp({ host: '127.0.0.1', port: 0 }),
+    await platform.bindUdp({ host: '127.0.0.1', port: 0 }),
+  ]
+  const arrived = new Promise<number>((resolve) => {
+    right.onMessage = (data) => resolve(data.length)
+  })
+  left.send(new Uint8Array(16_000), 0, 16_000, '127.0.0.1', right.port, () => {})
+  expect(await arrived).toBe(16_000)
+  await Promise.all([left.close(), right.close()])
+})

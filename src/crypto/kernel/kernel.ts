@@ -170,7 +170,7 @@ export class Kernel {
   /** The owner of this key, of either kind, is about to wipe it: nothing of it stays here, nor what was made with it. */
   forget(key: Uint8Array): void {
     if (key !== this.#key && key !== this.#headerKey) return
-    this.#scratch.fill(0, 0, LAYOUT.secretEnd)
+    this.#scratch.fill(0, LAYOUT.secrets, LAYOUT.secretEnd)
     this.#key = undefined
     this.#headerKey = undefined
   }

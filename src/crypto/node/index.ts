@@ -7,7 +7,7 @@ import { ChaCha20HeaderKey } from '../chacha20-header-key.ts'
 import { KernelAeadKey } from '../kernel/aead-key.ts'
 import { createKernel, type Kernel } from '../kernel/kernel.ts'
 import { KeyLedger } from '../key-ledger.ts'
-import { AEADS_BY_HARDWARE, AEADS_WITH_KERNEL, checkAeadKey, checkHeaderKey } from '../key-lengths.ts'
+import { AES_FIRST, CHACHA20_FIRST, checkAeadKey, checkHeaderKey } from '../key-lengths.ts'
 import type {
   AeadKey,
   AeadName,
@@ -55,7 +55,7 @@ export class NodeCrypto implements CryptoProvider {
   }
 
   get aeadPreference(): readonly AeadName[] {
-    return this.#kernel === undefined ? AEADS_BY_HARDWARE : AEADS_WITH_KERNEL
+    return this.#kernel === undefined ? AES_FIRST : CHACHA20_FIRST
   }
 
   packetMemory(length: number): Uint8Array {

@@ -50,22 +50,17 @@ export class NodeSigningKey implements SigningKey {
 
   constructor(ledger: KeyLedger, pkcs8: Uint8Array) {
     this.#ledger = ledger
-    try {
-      const der = Buffer.from(pkcs8.buffer, pkcs8.byteOffset, pkcs8.length)
-      this.#key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-      this.publicKeyInfo = plainBytes(createPublicKey(this.#key).export({ format: 'der', type: 'spki' }))
-    } catch {
-      throw new CryptoError('the private key is not a PKCS #8 key that can be used')
-    }
+    this.#key = importKey(pkcs8)
+    this.publicKeyInfo = plainBytes(createPublicKey(this.#key).export({ format: 'der', type: 'spki' }))
     this.kind = usableKind(this.publicKeyInfo)
+    checkHalves(this.#key, this.kind, this.publicKeyInfo)
     ledger.opened()
   }
 
   sign(algorithm: SignatureAlgorithm, message: Uint8Array): Uint8Array {
     if (this.#key === undefined) throw freedError()
     checkFitsKey(algorithm, this.kind)
-    if (algorithm === 'ed25519') return plainBytes(sign(null, message, this.#key))
-    return plainBytes(sign(signatureHash(algorithm), message, { key: this.#key, ...padding(algorithm) }))
+    return signature(algorithm, message, this.#key)
   }
 
   free(): void {
@@ -73,6 +68,33 @@ export class NodeSigningKey implements SigningKey {
     this.#key = undefined
     this.#ledger.closed()
   }
+}
+
+function importKey(pkcs8: Uint8Array): KeyObject {
+  const der = Buffer.from(pkcs8.buffer, pkcs8.byteOffset, pkcs8.length)
+  try {
+    return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  } catch {
+    throw new CryptoError('the private key is not a PKCS #8 key that can be used')
+  }
+}
+
+function signature(algorithm: SignatureAlgorithm, message: Uint8Array, key: KeyObject): Uint8Array {
+  if (algorithm === 'ed25519') return plainBytes(sign(null, message, key))
+  return plainBytes(sign(signatureHash(algorithm), message, { key, ...padding(algorithm) }))
+}
+
+/** OpenSSL believes the public half that stands beside the private one, and takes numbers that are none of the curve. */
+function checkHalves(key: KeyObject, kind: SignatureKeyKind, publicKeyInfo: Uint8Array): void {
+  const algorithm = SIGNATURE_ALGORITHMS.find((each) => fitsKey(each, kind))!
+  const message = Uint8Array.of(1)
+  let holds = false
+  try {
+    holds = verifySignature(algorithm, publicKeyInfo, message, signature(algorithm, message, key))
+  } catch {
+    // OpenSSL's words for it say no more.
+  }
+  if (!holds) throw new CryptoError(`the private key of kind ${kind} does not fit its public key`)
 }
 
 function usableKind(publicKeyInfo: Uint8Array): SignatureKeyKind {

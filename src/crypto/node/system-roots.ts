@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { decodePem } from '../pem.ts'
+import { CryptoError } from '../provider.ts'
 
 /** What newer releases of Node tell (22.15, 23.10). */
 type CertificateSource = 'default' | 'system'
@@ -21,9 +22,19 @@ export function systemRootCertificates(): Uint8Array[] {
   const tls: TlsModule = process.getBuiltinModule('node:tls')
   const found = new Map<string, Uint8Array>()
   for (const pem of [...listed(tls), ...systemStore(tls)]) {
-    for (const der of decodePem(pem, 'CERTIFICATE')) found.set(Buffer.from(der).toString('latin1'), der)
+    for (const der of certificates(pem)) found.set(Buffer.from(der).toString('latin1'), der)
   }
   return [...found.values()]
+}
+
+/** A file that is damaged adds nothing: Node, too, only warns. */
+function certificates(pem: string): Uint8Array[] {
+  try {
+    return decodePem(pem, 'CERTIFICATE')
+  } catch (error) {
+    if (error instanceof CryptoError) return []
+    throw error
+  }
 }
 
 function listed(tls: TlsModule): readonly string[] {
@@ -33,7 +44,6 @@ function listed(tls: TlsModule): readonly string[] {
   try {
     return [...tls.rootCertificates, readFileSync(extra, 'utf8')]
   } catch {
-    // Node, too, only warns of a file that it cannot read.
     return tls.rootCertificates
   }
 }

@@ -9,13 +9,7 @@ import { ChaCha20HeaderKey } from '../chacha20-header-key.ts'
 import { KernelAeadKey } from '../kernel/aead-key.ts'
 import { createKernel, type Kernel } from '../kernel/kernel.ts'
 import { KeyLedger } from '../key-ledger.ts'
-import {
-  AEADS_BY_HARDWARE,
-  AEADS_WITH_KERNEL,
-  checkAeadKey,
-  checkExpandLength,
-  checkHeaderKey,
-} from '../key-lengths.ts'
+import { CHACHA20_FIRST, checkAeadKey, checkExpandLength, checkHeaderKey } from '../key-lengths.ts'
 import type {
   AeadKey,
   AeadName,
@@ -46,6 +40,8 @@ export function createPortableCrypto(options: PortableCryptoOptions = {}): Porta
 
 export class PortableCrypto implements CryptoProvider {
   readonly name = 'portable'
+  /** Noble's AES is slow, and its tables depend on secrets. */
+  readonly aeadPreference = CHACHA20_FIRST
   readonly #ledger = new KeyLedger()
   readonly #kernel: Kernel | undefined
 
@@ -56,10 +52,6 @@ export class PortableCrypto implements CryptoProvider {
   /** Handles made by this provider and not yet freed. For tests. */
   get liveKeys(): number {
     return this.#ledger.live
-  }
-
-  get aeadPreference(): readonly AeadName[] {
-    return this.#kernel === undefined ? AEADS_BY_HARDWARE : AEADS_WITH_KERNEL
   }
 
   packetMemory(length: number): Uint8Array {

@@ -50,6 +50,43 @@ export interface ConnectionStats {
   readonly paths: readonly PathStats[]
 }
 
+/** What the peer has made us keep, in entries. docs/security.md says how many there may be. */
+export interface Footprint {
+  /** Not discarded. */
+  readonly paths: number
+  /** Path ids in use, spent, or with connection ids. */
+  readonly pathIds: number
+  /** Connection ids of both sides, and frames about them that wait. */
+  readonly connectionIds: number
+  /** Frames about paths that wait to be sent or acknowledged. */
+  readonly pathFrames: number
+  /** PATH_CHALLENGE frames not answered yet. */
+  readonly responses: number
+  /** Records of packets sent. */
+  readonly sentPackets: number
+  /** Frames sent and not settled. */
+  readonly sentFrames: number
+  /** Events that nobody has taken. */
+  readonly events: number
+}
+
+export function footprint({ paths, pool, events }: Parts): Footprint {
+  let responses = 0
+  let sentPackets = 0
+  for (const path of paths.live) {
+    responses += path.responses.length
+    sentPackets += path.space.sent.end - path.space.sent.first
+  }
+  return {
+    paths: paths.live.length,
+    ...paths.footprint(),
+    responses,
+    sentPackets,
+    sentFrames: pool.live,
+    events: events.length,
+  }
+}
+
 function pathStats(path: Path, preferred: boolean): PathStats {
   const { rtt, congestion, bytesInFlight } = path.link.recovery
   const { stats } = path.detection

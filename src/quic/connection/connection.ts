@@ -17,7 +17,14 @@ import type { Transmit } from '../slots.ts'
 import { Datagrams } from '../streams/datagrams.ts'
 import { type StreamEvents, Streams } from '../streams/streams.ts'
 import type { TransportParameters } from '../wire/transport-parameters.ts'
-import { allPathStats, type ConnectionStats, connectionStats, type PathStats } from './connection-stats.ts'
+import {
+  allPathStats,
+  type ConnectionStats,
+  connectionStats,
+  type Footprint,
+  footprint,
+  type PathStats,
+} from './connection-stats.ts'
 import { Control } from './control.ts'
 import { Handshake, type HandshakeOptions } from './handshake.ts'
 import { Lifecycle } from './lifecycle.ts'
@@ -449,6 +456,10 @@ export class Connection {
 
   stats(): ConnectionStats {
     return connectionStats(this.#parts)
+  }
+
+  footprint(): Footprint {
+    return footprint(this.#parts)
   }
 
   /** Things that must be zero once the connection is drained. */

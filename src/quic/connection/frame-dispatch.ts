@@ -6,7 +6,7 @@ import { canonicalIp, Reader, TruncatedError } from '../../bytes/index.ts'
 import { MAX_ACK_DELAY_MS } from '../config.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'
-import { receivesReports } from '../path/observed-address.ts'
+import { sendsReports } from '../path/observed-address.ts'
 import type { Path } from '../path/path.ts'
 import type { Route } from '../path/route.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
@@ -117,6 +117,9 @@ export class FrameDispatch {
     } catch (error) {
       if (error instanceof TruncatedError)
         throw new TransportError(ErrorCode.FRAME_ENCODING_ERROR, type, `${frameName(type)} ends inside a field`)
+      // an owner knows the kind of frame, but not always which of its forms this was
+      if (error instanceof TransportError && error.frameType !== 0 && error.frameType !== type)
+        throw new TransportError(error.code, type, error.message)
       throw error
     }
   }
@@ -354,13 +357,15 @@ export class FrameDispatch {
 
   #receiveObservedAddress(path: Path, reader: Reader, type: number): void {
     const { sequence, address } = readObservedAddress(reader, type)
-    if (!receivesReports(this.#parts.settings.observedAddressRole))
-      throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, 'we did not ask to be told our address')
+    const { settings, handshake, events } = this.#parts
+    // spec/quic.md §3.2: for who sends reports to who wants them
+    if (!sendsReports(handshake.peerParameters?.observedAddressRole, settings.observedAddressRole))
+      throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, `${frameName(type)} was not negotiated`)
     // spec/quic.md §5.9: the newest on each path counts
     if (sequence <= path.observedSequence) return
     path.observedSequence = sequence
     const { ip, port } = address
-    this.#parts.events.push({ type: 'observed-address', path: path.id, address: { ip: canonicalIp(ip), port } })
+    events.replace({ type: 'observed-address', path: path.id, address: { ip: canonicalIp(ip), port } })
   }
 
   #needsAckFrequency(type: number): void {

@@ -96,8 +96,9 @@ export class Receive {
   /** spec/quic.md §5.2, §5.3, RFC 9000 §9: who may come from where. */
   #isRouteAllowed(path: Path | undefined, pathId: number, route: Route): boolean {
     const { handshake, role, paths } = this.#parts
-    // spec/quic.md §5.4: only clients open paths
-    if (path === undefined) return handshake.isConfirmed && paths.mayAppear(pathId)
+    // before, its ids are the peer's to know, but not to use
+    if (path === undefined)
+      return handshake.isConfirmed ? paths.mayAppear(pathId) : paths.first.linkOn(route) !== undefined
     if (path.linkOn(route) !== undefined) return true
     // a client takes the first authentic answer from anywhere while it dials, a server never moves on its own
     if (role === 'client') return !handshake.receivedHandshakePacket && !handshake.isComplete
@@ -266,7 +267,9 @@ export class Receive {
     const end = header.end
     const isOneRtt = level === Level.OneRtt
     let path = paths.find(pathId)
-    const known = path === undefined ? undefined : this.#space(level, path)
+    // spec/quic.md §5.4: only clients open paths
+    if (path === undefined && isOneRtt && !(handshake.isConfirmed && paths.mayAppear(pathId))) return false
+    const known = this.#space(level, path)
     const phase = isOneRtt ? handshake.oneRtt!.phase : -1
     const largest = known?.received.largest ?? -1
     let aead = currentAead
@@ -277,7 +280,7 @@ export class Receive {
       start,
       header.packetNumberStart,
       end,
-      pathId,
+      isOneRtt ? pathId : 0,
       largest,
       phase,
     )
@@ -331,9 +334,9 @@ export class Receive {
     return true
   }
 
-  #space(level: Level, path: Path): PacketSpace {
+  #space(level: Level, path: Path | undefined): PacketSpace | undefined {
     const { handshake } = this.#parts
-    if (level === Level.OneRtt) return path.space
+    if (level === Level.OneRtt) return path?.space
     return level === Level.Initial ? handshake.initialSpace : handshake.handshakeSpace
   }
 

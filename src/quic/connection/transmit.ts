@@ -224,6 +224,8 @@ export class Transmitter {
     const probe = space.probes > 0
     const foreignAck = carries && level === Level.OneRtt && this.#isForeignAckDue(path, now)
     const ackDue = foreignAck || space.ackPolicy.isDue(now)
+    // RFC 9002 §6.2.4: the last probe said it all, and may be lost as well; a server may refuse a first Initial packet without a CRYPTO frame
+    if (probe && level !== Level.OneRtt && !this.#wants(level, path, carries)) path.detection.repeat(space)
     const data = (mayData || probe) && this.#wants(level, path, carries)
     if (!ackDue && !probe && !data) return false
     if (level === Level.OneRtt && space.nextPacketNumber >= this.#nextSkip) {

@@ -15,10 +15,14 @@ export class LocalIds implements FrameOwner {
   readonly #registry: IdRegistry
   readonly #pathId: number
   readonly #wake: () => void
-  /** Live ids by sequence number. */
-  readonly #ids = new Map<number, Uint8Array>()
+  /**
+   * Live ids and their sequence numbers, side by side. The arrays are replaced, not grown: there are many of these objects, and an array that
+   * grows takes room for 17 entries at once.
+   */
+  #ids: readonly Uint8Array[] = []
+  #sequences: readonly number[] = []
   /** Sequences whose NEW_CONNECTION_ID must be (re)sent. */
-  #pending: number[] = []
+  #pending: readonly number[] = []
   #nextSequence = 0
   #target = 0
 
@@ -30,10 +34,19 @@ export class LocalIds implements FrameOwner {
 
   /** The handshake's source connection id, sequence 0. */
   first(): Uint8Array {
+    this.#issue()
+    return this.#ids[0]!
+  }
+
+  #issue(): number {
     const sequence = this.#nextSequence++
-    const id = this.#registry.issue(this.#pathId, sequence)
-    this.#ids.set(sequence, id)
-    return id
+    this.#ids = [...this.#ids, this.#registry.issue(this.#pathId, sequence)]
+    this.#sequences = [...this.#sequences, sequence]
+    return sequence
+  }
+
+  #find(sequence: number): Uint8Array | undefined {
+    return this.#ids[this.#sequences.indexOf(sequence)]
   }
 
   /** Keeps `count` ids alive from now on, or as many as are worth it; after the handshake. `count` must not exceed the peer's active_connection_id_limit. */
@@ -47,16 +60,22 @@ export class LocalIds implements FrameOwner {
     return this.#nextSequence
   }
 
+  /** Ids that lead here. */
+  get count(): number {
+    return this.#ids.length
+  }
+
+  /** NEW_CONNECTION_ID frames that wait. */
+  get pendingCount(): number {
+    return this.#pending.length
+  }
+
   get hasPending(): boolean {
     return this.#pending.length > 0
   }
 
   #top(): void {
-    while (this.#ids.size < this.#target) {
-      const sequence = this.#nextSequence++
-      this.#ids.set(sequence, this.#registry.issue(this.#pathId, sequence))
-      this.#pending.push(sequence)
-    }
+    while (this.#ids.length < this.#target) this.#pending = [...this.#pending, this.#issue()]
     if (this.#pending.length > 0) this.#wake()
   }
 
@@ -74,24 +93,28 @@ export class LocalIds implements FrameOwner {
         FrameType.RETIRE_CONNECTION_ID,
         'a packet retires the connection id it was sent to',
       )
-    const id = this.#ids.get(sequence)
-    if (id === undefined) return
-    this.#ids.delete(sequence)
-    this.#registry.retire(id)
+    const index = this.#sequences.indexOf(sequence)
+    if (index === -1) return
+    this.#registry.retire(this.#ids[index]!)
+    this.#ids = this.#ids.toSpliced(index, 1)
+    this.#sequences = this.#sequences.toSpliced(index, 1)
+    // who retires ids without reading of them does not make this grow
+    const waiting = this.#pending.indexOf(sequence)
+    if (waiting !== -1) this.#pending = this.#pending.toSpliced(waiting, 1)
     this.#top()
   }
 
   write(packet: PacketWriter): boolean {
     while (this.#pending.length > 0) {
       const sequence = this.#pending[0]!
-      const id = this.#ids.get(sequence)
+      const id = this.#find(sequence)
       if (id !== undefined) {
         const pathId = packet.multipath ? this.#pathId : -1
         if (packet.room < newConnectionIdLength(pathId, sequence, 0, id.length)) return true
         writeNewConnectionId(packet, pathId, sequence, 0, id, this.#registry.resetToken(id))
         packet.record(this, sequence)
       }
-      this.#pending.shift()
+      this.#pending = this.#pending.slice(1)
     }
     return false
   }
@@ -99,15 +122,16 @@ export class LocalIds implements FrameOwner {
   acked(_frame: SentFrame): void {}
 
   lost(frame: SentFrame): void {
-    if (!this.#ids.has(frame.a)) return
-    this.#pending.push(frame.a)
+    if (this.#find(frame.a) === undefined) return
+    this.#pending = [...this.#pending, frame.a]
     this.#wake()
   }
 
   /** All ids lead nowhere any more. */
   release(): void {
-    for (const id of this.#ids.values()) this.#registry.retire(id)
-    this.#ids.clear()
+    for (const id of this.#ids) this.#registry.retire(id)
+    this.#ids = []
+    this.#sequences = []
     this.#pending = []
     this.#target = 0
   }

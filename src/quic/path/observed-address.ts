@@ -10,14 +10,9 @@ import type { RouteInfo } from './route.ts'
 /** Longest OBSERVED_ADDRESS, bytes. */
 const LONGEST = 30
 
-/** Roles of the transport parameter: 0 only sends reports, 1 only receives them, 2 does both. */
-export function sendsReports(ours: number | undefined, peers: number | undefined): boolean {
-  return (ours === 0 || ours === 2) && (peers === 1 || peers === 2)
-}
-
-/** Does a peer with this role of ours do right to report to us? */
-export function receivesReports(ours: number | undefined): boolean {
-  return ours === 1 || ours === 2
+/** Does an endpoint of role `from` report to one of role `to`? Roles of the transport parameter: 0 only sends reports, 1 only receives them, 2 does both. */
+export function sendsReports(from: number | undefined, to: number | undefined): boolean {
+  return (from === 0 || from === 2) && (to === 1 || to === 2)
 }
 
 export class AddressReports implements FrameOwner {

@@ -23,6 +23,7 @@ const LONGEST = 18
 
 export class PathControl implements FrameOwner {
   readonly #wake: () => void
+  readonly #heard: () => void
   /** Codes of PATH_ABANDON frames not yet acknowledged, by path id. */
   readonly #codes = new Map<number, number>()
   #abandons: number[] = []
@@ -37,8 +38,15 @@ export class PathControl implements FrameOwner {
   #starvedSequence = 0
   #starvedPending = false
 
-  constructor(wake: () => void) {
+  /** `heard`: a PATH_ABANDON was acknowledged. */
+  constructor(wake: () => void, heard: () => void) {
     this.#wake = wake
+    this.#heard = heard
+  }
+
+  /** PATH_ABANDON frames not yet acknowledged. */
+  get unheard(): number {
+    return this.#codes.size
   }
 
   abandon(pathId: number, code: number): void {
@@ -126,8 +134,10 @@ export class PathControl implements FrameOwner {
   readonly #sentStatuses = new Map<number, Path>()
 
   acked(frame: SentFrame): void {
-    if (frame.a === ABANDON) this.#codes.delete(frame.b)
-    else if (frame.a === STATUS && this.#sentStatuses.get(frame.b)?.statusSequence === frame.c)
+    if (frame.a === ABANDON) {
+      this.#codes.delete(frame.b)
+      this.#heard()
+    } else if (frame.a === STATUS && this.#sentStatuses.get(frame.b)?.statusSequence === frame.c)
       this.#sentStatuses.delete(frame.b)
   }
 
@@ -151,6 +161,11 @@ export class PathControl implements FrameOwner {
         if (frame.b === this.#starvedPath && frame.c === this.#starvedSequence) this.#starvedPending = true
     }
     this.#wake()
+  }
+
+  /** What waits to be said or acknowledged. */
+  get pendingCount(): number {
+    return this.#codes.size + this.#statuses.length + this.#sentStatuses.size
   }
 
   /** The path is gone: nobody needs to hear of its status. */

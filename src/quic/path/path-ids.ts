@@ -11,10 +11,12 @@ import { HIGHEST_PATH_ID, type PathCidsBlockedFrame } from '../wire/path-frames.
 import { LocalIds } from './local-ids.ts'
 import { PeerIds } from './peer-ids.ts'
 
-/** Ids that we issue for a path that nobody uses yet: one to open it with, one to migrate to (spec/quic.md §7.4). */
-const IDS_IN_ADVANCE = 2
+/** Ids that we issue for a path that nobody uses yet: one to open it with. The others follow at once when it is (spec/quic.md §7.4 asks for one or more). */
+const IDS_IN_ADVANCE = 1
 /** A client never goes back to an id below those it used, so what lies further below than reordering explains is given up. */
 const REORDERING = 64
+/** We issue ids for so many path ids above the highest in use: a client opens them one by one, and both maxima may be 2^32 - 1. */
+const PATHS_IN_ADVANCE = 32
 
 export class PathIds {
   /** Highest path id that the peer may use, and that we may; -1 without multipath. */
@@ -34,6 +36,8 @@ export class PathIds {
   readonly #spent = new Set<number>()
   #spentBelow = 0
   readonly #inUse = new Set<number>([0])
+  /** Spent ids that were not given back yet. */
+  #owed = 0
 
   /** `firstPeerId`: where path 0's packets go until the peer has chosen. */
   constructor(resources: Resources, firstPeerId: Uint8Array, wake: () => void) {
@@ -76,7 +80,7 @@ export class PathIds {
   }
 
   #issue(): void {
-    const below = Math.min(this.localMax, this.peerMax) + 1
+    const below = Math.min(this.localMax, this.peerMax, this.highest + PATHS_IN_ADVANCE) + 1
     for (let id = this.#issuedBelow; id < below; id++) {
       if (!this.isSpent(id)) this.local(id).fill(Math.min(this.#peerLimit, IDS_IN_ADVANCE))
     }
@@ -85,27 +89,39 @@ export class PathIds {
 
   /** The path is opened: from now on it has as many ids as path 0. */
   use(id: number): void {
-    this.highest = Math.max(this.highest, id)
-    this.#spentBelow = Math.max(this.#spentBelow, id - REORDERING)
     this.#inUse.add(id)
     this.local(id).fill(this.#peerLimit)
+    this.#reached(id)
+  }
+
+  #reached(id: number): void {
+    this.highest = Math.max(this.highest, id)
+    this.#spentBelow = Math.max(this.#spentBelow, id - REORDERING)
+    this.#compact()
+    this.#issue()
   }
 
   isSpent(id: number): boolean {
     return this.#spent.has(id) || (id < this.#spentBelow && !this.#inUse.has(id))
   }
 
-  /** The id leads nowhere any more and is never used again. Returns the new maximum for the peer, which gets another for it; -1 when there is none. */
-  spend(id: number): number {
-    this.highest = Math.max(this.highest, id)
+  /** The id leads nowhere any more and is never used again. */
+  spend(id: number): void {
     this.#inUse.delete(id)
     this.#spent.add(id)
     this.#release(id)
-    this.#compact()
-    if (this.localMax >= HIGHEST_PATH_ID) return -1
-    this.localMax++
+    this.#reached(id)
+    this.#owed++
+  }
+
+  /** The peer gets another id for each that was spent. Returns its new maximum, -1 when that is the old one. */
+  giveBack(): number {
+    const maximum = Math.min(this.localMax + this.#owed, HIGHEST_PATH_ID)
+    this.#owed = 0
+    if (maximum === this.localMax) return -1
+    this.localMax = maximum
     this.#issue()
-    return this.localMax
+    return maximum
   }
 
   #release(id: number): void {
@@ -118,7 +134,8 @@ export class PathIds {
   /** Ids that were never used and lie far below those that were are spent as well, so that neither set nor maps grow. */
   #compact(): void {
     for (const id of this.#spent) if (id < this.#spentBelow) this.#spent.delete(id)
-    for (const id of this.#local.keys()) if (id < this.#spentBelow && !this.#inUse.has(id)) this.#release(id)
+    for (const ids of [this.#local, this.#peer])
+      for (const id of ids.keys()) if (id < this.#spentBelow && !this.#inUse.has(id)) this.#release(id)
   }
 
   /** draft-ietf-quic-multipath §4: a path id beyond what we allow. */
@@ -172,6 +189,19 @@ export class PathIds {
     for (const ids of this.#peer.values()) if (ids.hasPending && ids.write(packet)) return true
     for (const ids of this.#local.values()) if (ids.hasPending && ids.write(packet)) return true
     return false
+  }
+
+  /** Path ids that are remembered for some reason. */
+  get count(): number {
+    return new Set([...this.#local.keys(), ...this.#peer.keys(), ...this.#spent, ...this.#inUse]).size
+  }
+
+  /** Connection ids of both sides, and frames about them that wait. */
+  get connectionIdCount(): number {
+    let count = 0
+    for (const table of [this.#local, this.#peer])
+      for (const ids of table.values()) count += ids.count + ids.pendingCount
+    return count
   }
 
   /** No id leads here any more. */

@@ -33,6 +33,8 @@ import type { Route } from './route.ts'
 const ABANDON_WAIT_MS = 10_000
 /** RFC 9002 §6.2.1 with RTTs of `initialRttMs`, three times: how long a server waits for a new path when the peer abandons the last (spec/quic.md §5.5). */
 const NO_PATH_PTOS = 3
+/** With more PATH_ABANDON frames than this unacknowledged, no path ids are given back: who uses them up has to listen, too. */
+const MAX_UNHEARD = 16
 const NEVER = Number.POSITIVE_INFINITY
 
 /** Bits of `wake`: which of the frame owners in here has something to say. */
@@ -78,7 +80,7 @@ export class Paths {
     this.#events = events
     this.#host = host
     const wakePaths = () => host.wakePaths()
-    this.control = new PathControl(wakePaths)
+    this.control = new PathControl(wakePaths, () => this.#giveBack())
     this.reports = new AddressReports(resources.routes, (id) => this.find(id), wakePaths)
     this.#ids = new PathIds(resources, first.peerId, () => host.wakeIds())
     const link = makeLink(resources, first.route, MIN_DATAGRAM)
@@ -296,7 +298,7 @@ export class Paths {
     const status = frame.backup ? 'backup' : 'available'
     if (path.peerStatus === status) return
     path.peerStatus = status
-    this.#events.push({ type: 'path-status', path: path.id, status })
+    this.#events.replace({ type: 'path-status', path: path.id, status })
   }
 
   // abandoning
@@ -350,15 +352,24 @@ export class Paths {
   #discard(path: Path): void {
     path.state = 'discarded'
     path.discardAt = NEVER
-    path.detection.clear()
     this.live.splice(this.live.indexOf(path), 1)
+    // while it was the last there was, it carried what others must carry now
+    path.detection.requeue(path.space)
+    path.detection.clear()
     this.#events.push({ type: 'path-discarded', path: path.id })
     this.#spend(path.id)
   }
 
   #spend(id: number): void {
     this.control.forget(id)
-    const maximum = this.#ids.spend(id)
+    this.#ids.spend(id)
+    this.#giveBack()
+  }
+
+  /** spec/quic.md §5.5: MAX_PATH_ID, or the peer runs out of path ids. */
+  #giveBack(): void {
+    if (this.control.unheard > MAX_UNHEARD) return
+    const maximum = this.#ids.giveBack()
     if (maximum !== -1) this.control.maxPathId(maximum)
   }
 
@@ -450,6 +461,15 @@ export class Paths {
   /** The connection has ended: no packet is in flight, no frame pending. */
   clear(): void {
     for (const path of this.live) path.detection.clear()
+  }
+
+  /** What a peer can make grow, in entries: path ids, connection ids, and frames about paths that wait. */
+  footprint(): { pathIds: number; connectionIds: number; pathFrames: number } {
+    return {
+      pathIds: this.#ids.count,
+      connectionIds: this.#ids.connectionIdCount,
+      pathFrames: this.control.pendingCount,
+    }
   }
 
   /** No id leads here any more. */

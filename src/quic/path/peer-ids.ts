@@ -6,13 +6,35 @@ import { sameBytes } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import type { FrameOwner, PacketWriter, SentFrame } from '../recovery/frame-owner.ts'
 import { FrameType } from '../wire/frame-types.ts'
-import { writeRetireConnectionId } from '../wire/id-frames.ts'
+import { RESET_TOKEN_LENGTH, writeRetireConnectionId } from '../wire/id-frames.ts'
 import type { IdRegistry } from './id-registry.ts'
 
-interface PeerId {
+/** In use: taken apart, since every packet wants the id. */
+interface ActiveId {
   readonly sequence: number
   readonly id: Uint8Array
   readonly resetToken: Uint8Array | undefined
+}
+
+/** Not in use: a peer issues dozens of them (spec/quic.md §4.6), so each is one array, the id followed by its reset token. */
+interface SpareId {
+  readonly sequence: number
+  readonly bytes: Uint8Array
+}
+
+function idOf({ bytes }: SpareId): Uint8Array {
+  return bytes.subarray(0, bytes.length - RESET_TOKEN_LENGTH)
+}
+
+function activate(spare: SpareId): ActiveId {
+  return { sequence: spare.sequence, id: idOf(spare), resetToken: spare.bytes.subarray(-RESET_TOKEN_LENGTH) }
+}
+
+/** Does `bytes` begin with `id` and hold a token behind it? */
+function isIdOf(bytes: Uint8Array, id: Uint8Array): boolean {
+  if (bytes.length !== id.length + RESET_TOKEN_LENGTH) return false
+  for (let index = 0; index < id.length; index++) if (bytes[index] !== id[index]) return false
+  return true
 }
 
 /** Longest RETIRE_CONNECTION_ID or PATH_RETIRE_CONNECTION_ID. */
@@ -28,11 +50,11 @@ export class PeerIds implements FrameOwner {
   readonly #limit: number
   readonly #wake: () => void
   /** Undefined until the path is opened. */
-  #active: PeerId | undefined
-  #spare: PeerId[] = []
+  #active: ActiveId | undefined
+  #spare: SpareId[] = []
   #retirePriorTo = 0
   /** What we left by ourselves: all sequences below `#leftBelow`, and these. A late copy of their NEW_CONNECTION_ID must not bring them back. */
-  #left = new Set<number>()
+  #left: Set<number> | undefined = undefined
   #leftBelow = 0
   /** Sequences whose retirement must be (re)sent. */
   #retiring: number[] = []
@@ -61,8 +83,8 @@ export class PeerIds implements FrameOwner {
     if (this.#active !== undefined) return true
     const first = this.#spare.shift()
     if (first === undefined) return false
-    this.#active = first
-    if (first.resetToken !== undefined) this.#registry.watchResetToken(first.resetToken)
+    this.#active = activate(first)
+    this.#registry.watchResetToken(this.#active.resetToken!)
     return true
   }
 
@@ -73,6 +95,16 @@ export class PeerIds implements FrameOwner {
     return Math.max(highest + 1, this.#leftBelow)
   }
 
+  /** Ids that are kept, and gaps among those we left. */
+  get count(): number {
+    return this.#spare.length + (this.#active === undefined ? 0 : 1) + (this.#left?.size ?? 0)
+  }
+
+  /** Retirements that the peer has not acknowledged. */
+  get pendingCount(): number {
+    return this.#unacked
+  }
+
   get hasPending(): boolean {
     return this.#retiring.length > 0
   }
@@ -80,7 +112,7 @@ export class PeerIds implements FrameOwner {
   /** Is `id` one of these? RFC 9000 §19.15: no id stands for two. */
   holds(id: Uint8Array): boolean {
     if (this.#active !== undefined && sameBytes(this.#active.id, id)) return true
-    return this.#spare.some((other) => sameBytes(other.id, id))
+    return this.#spare.some((other) => isIdOf(other.bytes, id))
   }
 
   get hasSpare(): boolean {
@@ -99,7 +131,7 @@ export class PeerIds implements FrameOwner {
     this.#registry.watchResetToken(token)
   }
 
-  /** preferred_address carries sequence 1 (RFC 9000 §5.1.1). */
+  /** `id` and `resetToken` (16 bytes) are copied. */
   receiveNew(sequence: number, retirePriorTo: number, id: Uint8Array, resetToken: Uint8Array): void {
     if (this.#active?.id.length === 0)
       throw new TransportError(
@@ -119,7 +151,7 @@ export class PeerIds implements FrameOwner {
         )
       return
     }
-    if (this.#left.has(sequence) || (sequence < this.#leftBelow && sequence >= this.#retirePriorTo)) return
+    if (this.#left?.has(sequence) === true || (sequence < this.#leftBelow && sequence >= this.#retirePriorTo)) return
     if (this.holds(id))
       throw new TransportError(
         ErrorCode.PROTOCOL_VIOLATION,
@@ -132,7 +164,11 @@ export class PeerIds implements FrameOwner {
       this.#checkBacklog()
       return
     }
-    this.#spare.push({ sequence, id, resetToken })
+    const bytes = new Uint8Array(id.length + RESET_TOKEN_LENGTH)
+    bytes.set(id)
+    bytes.set(resetToken, id.length)
+    // replaced, not grown: an array that grows takes room for 17 entries, and there is one for each path id
+    this.#spare = [...this.#spare, { sequence, bytes }]
     if (retirePriorTo > this.#retirePriorTo) this.#retireBelow(retirePriorTo)
     this.#checkBacklog()
     if (this.#spare.length + (this.#active === undefined ? 0 : 1) > this.#limit)
@@ -143,22 +179,23 @@ export class PeerIds implements FrameOwner {
       )
   }
 
-  #find(sequence: number): PeerId | undefined {
-    return this.#active?.sequence === sequence
-      ? this.#active
-      : this.#spare.find((candidate) => candidate.sequence === sequence)
+  #find(sequence: number): ActiveId | undefined {
+    if (this.#active?.sequence === sequence) return this.#active
+    const spare = this.#spare.find((candidate) => candidate.sequence === sequence)
+    return spare === undefined ? undefined : activate(spare)
   }
 
   #retireBelow(limit: number): void {
     this.#retirePriorTo = limit
-    const kept: PeerId[] = []
+    const kept: SpareId[] = []
     for (const candidate of this.#spare) {
       if (candidate.sequence < limit) this.#retire(candidate.sequence)
       else kept.push(candidate)
     }
     this.#spare = kept
     if (this.#active !== undefined && this.#active.sequence < limit) this.#next()
-    for (const sequence of this.#left) if (sequence < limit) this.#left.delete(sequence)
+    const left = this.#left
+    if (left !== undefined) for (const sequence of left) if (sequence < limit) left.delete(sequence)
     this.#leftBelow = Math.max(this.#leftBelow, limit)
   }
 
@@ -175,8 +212,9 @@ export class PeerIds implements FrameOwner {
     const next = old === undefined ? undefined : this.#spare.shift()
     if (old === undefined || next === undefined) return false
     if (old.resetToken !== undefined) this.#registry.unwatchResetToken(old.resetToken)
-    this.#active = next
-    if (next.resetToken !== undefined) this.#registry.watchResetToken(next.resetToken)
+    this.#active = activate(next)
+    this.#registry.watchResetToken(this.#active.resetToken!)
+    this.#left ??= new Set()
     if (old.sequence >= this.#retirePriorTo) this.#left.add(old.sequence)
     while (this.#left.delete(this.#leftBelow)) this.#leftBelow++
     this.#retire(old.sequence)
@@ -190,7 +228,7 @@ export class PeerIds implements FrameOwner {
   }
 
   #checkBacklog(): void {
-    if (this.#unacked > MAX_RETIRING || this.#left.size > MAX_LEFT)
+    if (this.#unacked > MAX_RETIRING || (this.#left?.size ?? 0) > MAX_LEFT)
       throw new TransportError(
         ErrorCode.CONNECTION_ID_LIMIT_ERROR,
         FrameType.NEW_CONNECTION_ID,

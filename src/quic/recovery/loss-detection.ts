@@ -395,6 +395,11 @@ export class LossDetection {
     }
   }
 
+  /** Makes everything in `space` that was not acknowledged pending once more, so that the next probe, too, has something to say. */
+  repeat(space: PacketSpace): void {
+    this.#requeueOldest(space, Number.POSITIVE_INFINITY)
+  }
+
   /** RFC 9002 §6.2.4: probes carry what has waited longest. The packets stay in flight, to be acknowledged or lost. */
   #requeueOldest(space: PacketSpace, count: number): void {
     const sent = space.sent

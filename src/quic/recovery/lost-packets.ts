@@ -8,6 +8,8 @@ import type { LinkRecovery } from './link-recovery.ts'
 /** Lost packets remembered in one space; the oldest make room. A power of two. */
 const CAPACITY = 256
 const MASK = CAPACITY - 1
+/** Stands in until a packet is lost: most spaces never lose one. */
+const NONE = new Float64Array(0)
 
 /** RFC 9000 §19.3: descending ranges; binary search since a frame may hold hundreds. */
 function covers(ack: AckFrame, packetNumber: number): boolean {
@@ -27,14 +29,14 @@ export class LostPackets {
   #end: number
   #numbers: Float64Array
   #lostAt: Float64Array
-  #links: (LinkRecovery | undefined)[]
+  #links: (LinkRecovery | undefined)[] | undefined
 
   constructor() {
     this.#first = 0
     this.#end = 0
-    this.#numbers = new Float64Array(0)
-    this.#lostAt = new Float64Array(0)
-    this.#links = []
+    this.#numbers = NONE
+    this.#lostAt = NONE
+    this.#links = undefined
   }
 
   get isEmpty(): boolean {
@@ -42,7 +44,7 @@ export class LostPackets {
   }
 
   add(packetNumber: number, link: LinkRecovery, now: number): void {
-    if (this.#links.length === 0) this.#allocate()
+    this.#links ??= this.#allocate()
     if (this.#end - this.#first === CAPACITY) this.#dropFirst()
     const index = this.#end++ & MASK
     this.#numbers[index] = packetNumber
@@ -57,12 +59,14 @@ export class LostPackets {
 
   /** Tells the links of the packets that `ack` covers; returns how many there were. */
   receivedAck(ack: AckFrame, now: number): number {
+    const links = this.#links
+    if (links === undefined) return 0
     let found = 0
     for (let at = this.#first; at < this.#end; at++) {
       const index = at & MASK
-      const link = this.#links[index]
+      const link = links[index]
       if (link === undefined || !covers(ack, this.#numbers[index]!)) continue
-      this.#links[index] = undefined
+      links[index] = undefined
       link.foundAgain(this.#lostAt[index]!, now)
       found++
     }
@@ -70,17 +74,19 @@ export class LostPackets {
   }
 
   clear(): void {
-    while (!this.isEmpty) this.#dropFirst()
+    this.#first = this.#end
+    this.#links = undefined
+    this.#numbers = NONE
+    this.#lostAt = NONE
   }
 
-  /** Most spaces never lose a packet. */
-  #allocate(): void {
+  #allocate(): (LinkRecovery | undefined)[] {
     this.#numbers = new Float64Array(CAPACITY)
     this.#lostAt = new Float64Array(CAPACITY)
-    this.#links = new Array<LinkRecovery | undefined>(CAPACITY).fill(undefined)
+    return new Array<LinkRecovery | undefined>(CAPACITY).fill(undefined)
   }
 
   #dropFirst(): void {
-    this.#links[this.#first++ & MASK] = undefined
+    this.#links![this.#first++ & MASK] = undefined
   }
 }

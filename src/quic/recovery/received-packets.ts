@@ -14,9 +14,9 @@ export class ReceivedPackets {
   /** When the highest number arrived, ms. */
   largestAt: number
   rangeCount: number
-  /** Ranges are inclusive and descend, index 0 is the highest: the order of ACK frames. */
-  readonly #high: Float64Array
-  readonly #low: Float64Array
+  /** Ranges are inclusive and descend, index 0 is the highest: the order of ACK frames. As long as there ever were ranges: mostly one. */
+  readonly #high: number[]
+  readonly #low: number[]
   /** Numbers up to here are forgotten: taken for received. */
   #floor: number
 
@@ -24,8 +24,8 @@ export class ReceivedPackets {
     this.largest = -1
     this.largestAt = 0
     this.rangeCount = 0
-    this.#high = new Float64Array(MAX_RANGES)
-    this.#low = new Float64Array(MAX_RANGES)
+    this.#high = []
+    this.#low = []
     this.#floor = -1
   }
 
@@ -116,20 +116,28 @@ export class ReceivedPackets {
   }
 
   #insert(index: number, packetNumber: number): void {
+    const high = this.#high
+    const low = this.#low
     if (this.rangeCount === MAX_RANGES) {
-      this.#floor = this.#high[MAX_RANGES - 1]!
+      this.#floor = high[MAX_RANGES - 1]!
       this.rangeCount--
     }
-    this.#high.copyWithin(index + 1, index, this.rangeCount)
-    this.#low.copyWithin(index + 1, index, this.rangeCount)
-    this.#high[index] = packetNumber
-    this.#low[index] = packetNumber
+    for (let at = this.rangeCount; at > index; at--) {
+      high[at] = high[at - 1]!
+      low[at] = low[at - 1]!
+    }
+    high[index] = packetNumber
+    low[index] = packetNumber
     this.rangeCount++
   }
 
   #remove(index: number): void {
-    this.#high.copyWithin(index, index + 1, this.rangeCount)
-    this.#low.copyWithin(index, index + 1, this.rangeCount)
+    const high = this.#high
+    const low = this.#low
     this.rangeCount--
+    for (let at = index; at < this.rangeCount; at++) {
+      high[at] = high[at + 1]!
+      low[at] = low[at + 1]!
+    }
   }
 }

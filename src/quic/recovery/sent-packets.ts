@@ -3,7 +3,7 @@
  * loss-detection.ts. RFC 9002 appendix A.1.
  *
  * Memory: the ring spans from the oldest unsettled packet to the newest; packets in flight are bounded by the congestion window, others
- * by MAX_IDLE_SPAN.
+ * by MAX_IDLE_SPAN. It begins small, its records are made when they are first needed, and a large one is let go when nothing is outstanding.
  */
 import type { SentFrame } from './frame-owner.ts'
 import type { LinkRecovery } from './link-recovery.ts'
@@ -22,6 +22,10 @@ export type SentState = (typeof SentState)[keyof typeof SentState]
 
 /** Packets that do not count in flight may never be acknowledged; no more than this many are kept waiting at the front. */
 const MAX_IDLE_SPAN = 512
+/** Records in the ring at first; a power of two. An idle connection has one or two packets outstanding. */
+const FIRST_SIZE = 4
+/** A ring larger than this is not kept for a pause: 100 bytes a record. */
+const KEPT_SIZE = 256
 
 /** Reused: valid only while its number is in the ring. */
 export class SentPacket {
@@ -41,8 +45,8 @@ export class SentPacket {
   state: SentState = SentState.Free
 }
 
-function makeRecords(count: number): SentPacket[] {
-  return Array.from({ length: count }, () => new SentPacket())
+function emptyRing(size: number): (SentPacket | undefined)[] {
+  return new Array<SentPacket | undefined>(size).fill(undefined)
 }
 
 export class SentPackets {
@@ -52,15 +56,15 @@ export class SentPackets {
   end: number
   /** Ack-eliciting packets outstanding. */
   eliciting: number
-  #ring: SentPacket[]
+  #ring: (SentPacket | undefined)[]
   #mask: number
 
   constructor() {
     this.first = 0
     this.end = 0
     this.eliciting = 0
-    this.#ring = makeRecords(16)
-    this.#mask = 15
+    this.#ring = emptyRing(FIRST_SIZE)
+    this.#mask = FIRST_SIZE - 1
   }
 
   /** The record of a number in the ring: `first` <= `packetNumber` < `end`. */
@@ -78,7 +82,12 @@ export class SentPackets {
   #append(state: SentState): SentPacket {
     while (this.end - this.first >= MAX_IDLE_SPAN && !this.#frontMustStay()) this.first++
     if (this.end - this.first === this.#ring.length) this.#grow()
-    const record = this.#ring[this.end & this.#mask]!
+    const index = this.end & this.#mask
+    let record = this.#ring[index]
+    if (record === undefined) {
+      record = new SentPacket()
+      this.#ring[index] = record
+    }
     record.packetNumber = this.end++
     record.state = state
     return record
@@ -93,7 +102,7 @@ export class SentPackets {
 
   #grow(): void {
     const old = this.#ring
-    const ring = makeRecords(old.length * 2)
+    const ring = emptyRing(old.length * 2)
     const mask = ring.length - 1
     for (let number = this.first; number < this.end; number++) ring[number & mask] = old[number & this.#mask]!
     this.#ring = ring
@@ -110,5 +119,8 @@ export class SentPackets {
   /** Drops settled records from the front. */
   advance(): void {
     while (this.first < this.end && this.at(this.first).state !== SentState.Outstanding) this.first++
+    if (this.first < this.end || this.#ring.length <= KEPT_SIZE) return
+    this.#ring = emptyRing(FIRST_SIZE)
+    this.#mask = FIRST_SIZE - 1
   }
 }

@@ -12,6 +12,7 @@ import { copyBytes } from './copy.ts'
 import { SLAB_SIZE } from './send-budget.ts'
 import { DatagramError } from './stream-error.ts'
 import type { StreamEvents, StreamSettings } from './stream-events.ts'
+import { WriteOnlyOwner } from './write-only-owner.ts'
 
 /** Bytes of bookkeeping counted for each queued datagram, so that empty ones are bounded too. */
 const ENTRY_COST = 64
@@ -21,7 +22,8 @@ const SMALLEST_ROOM = 1150
 /** Copies in slabs, first in first out, bounded in bytes. */
 class DatagramQueue {
   readonly #limit: number
-  #items: (Uint8Array | undefined)[]
+  /** Oldest at `#head`; undefined while nothing was ever queued. */
+  #items: (Uint8Array | undefined)[] | undefined
   #head: number
   #slab: Uint8Array | undefined
   #slabUsed: number
@@ -30,7 +32,7 @@ class DatagramQueue {
 
   constructor(limit: number) {
     this.#limit = limit
-    this.#items = []
+    this.#items = undefined
     this.#head = 0
     this.#slab = undefined
     this.#slabUsed = 0
@@ -38,11 +40,11 @@ class DatagramQueue {
   }
 
   get count(): number {
-    return this.#items.length - this.#head
+    return this.#items === undefined ? 0 : this.#items.length - this.#head
   }
 
   get first(): Uint8Array | undefined {
-    return this.#items[this.#head]
+    return this.#items?.[this.#head]
   }
 
   hasRoom(length: number): boolean {
@@ -58,25 +60,27 @@ class DatagramQueue {
     if (length + ENTRY_COST > this.#limit) return 1
     let dropped = 0
     for (; !this.hasRoom(length); dropped++) this.shift()
+    this.#items ??= []
     this.#items.push(this.#copy(bytes, start, length))
     this.used += length + ENTRY_COST
     return dropped
   }
 
   shift(): Uint8Array | undefined {
-    const bytes = this.#items[this.#head]
-    if (bytes === undefined) return undefined
-    this.#items[this.#head++] = undefined
+    const items = this.#items
+    const bytes = items?.[this.#head]
+    if (items === undefined || bytes === undefined) return undefined
+    items[this.#head++] = undefined
     this.used -= bytes.length + ENTRY_COST
-    if (this.#head === this.#items.length) this.#items.length = 0
-    else if (this.#head < 1024 || this.#head * 2 < this.#items.length) return bytes
-    else this.#items.splice(0, this.#head)
+    if (this.#head === items.length) items.length = 0
+    else if (this.#head < 1024 || this.#head * 2 < items.length) return bytes
+    else items.splice(0, this.#head)
     this.#head = 0
     return bytes
   }
 
   clear(): void {
-    this.#items = []
+    this.#items = undefined
     this.#head = 0
     this.#slab = undefined
     this.#slabUsed = 0
@@ -124,7 +128,7 @@ export class Datagrams {
   #closed: boolean
 
   constructor(settings: StreamSettings, events: StreamEvents, wake: () => void) {
-    this.frames = { write: (packet) => this.#write(packet), acked() {}, lost() {} }
+    this.frames = new WriteOnlyOwner((packet) => this.#write(packet))
     this.stats = new DatagramStats()
     this.packetRoom = SMALLEST_ROOM
     this.#events = events

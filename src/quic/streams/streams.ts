@@ -18,6 +18,8 @@ import { type ControlWriter, type SendHost, SendStream } from './send-stream.ts'
 import { StreamError } from './stream-error.ts'
 import { type ReadResult, type StreamEvents, type StreamSettings, StreamStats } from './stream-events.ts'
 import { isBidirectional, kindOf, makeStreamId, openerOf, StreamKind, streamIndex } from './stream-id.ts'
+import { StreamTable } from './stream-table.ts'
+import { WriteOnlyOwner } from './write-only-owner.ts'
 
 export type { ReadResult, StreamEvents, StreamSettings } from './stream-events.ts'
 
@@ -38,10 +40,13 @@ export class Streams {
   readonly #control: FairQueue<ControlWriter>
   readonly #repairs: FairQueue<SendStream>
   readonly #fresh: FairQueue<SendStream>
-  readonly #sends: Map<number, SendStream>
-  readonly #receives: Map<number, ReceiveStream>
-  readonly #sendHost: SendHost
-  readonly #receiveHost: ReceiveHost
+  readonly #sends: StreamTable<SendStream>
+  readonly #receives: StreamTable<ReceiveStream>
+  /** `wake` of the connection, when something can be sent. */
+  readonly #wake: () => void
+  /** Made for the first stream. */
+  #sendHost: SendHost | undefined
+  #receiveHost: ReceiveHost | undefined
   /** By StreamKind, of streams the peer opened. */
   readonly #theirsOpened: [number, number]
   readonly #theirsAccepted: [number, number]
@@ -53,13 +58,13 @@ export class Streams {
   #closed: boolean
 
   constructor(role: Role, settings: StreamSettings, events: StreamEvents, wake: () => void) {
-    this.frames = { write: (packet) => this.#write(packet), acked() {}, lost() {} }
+    this.frames = new WriteOnlyOwner((packet) => this.#write(packet))
     this.stats = new StreamStats()
     this.rttMs = 0
     this.#role = role
     this.#settings = settings
     this.#events = events
-    const wakeIfPending = () => {
+    this.#wake = () => {
       this.#reportBlocked()
       if (this.hasPending) wake()
     }
@@ -68,26 +73,10 @@ export class Streams {
     this.#control = new FairQueue()
     this.#repairs = new FairQueue()
     this.#fresh = new FairQueue()
-    this.#sends = new Map()
-    this.#receives = new Map()
-    const shared = { limits: this.#limits, events, stats: this.stats, control: this.#control, wake: wakeIfPending }
-    this.#sendHost = {
-      ...shared,
-      budget: this.#budget,
-      repairs: this.#repairs,
-      fresh: this.#fresh,
-      sendEnded: (stream) => {
-        if (this.#sends.delete(stream.id)) this.#halfEnded(stream.id)
-      },
-    }
-    this.#receiveHost = {
-      ...shared,
-      timing: this,
-      addRanges: (count) => this.#addRanges(count),
-      receiveEnded: (stream) => {
-        if (this.#receives.delete(stream.id)) this.#halfEnded(stream.id)
-      },
-    }
+    this.#sends = new StreamTable()
+    this.#receives = new StreamTable()
+    this.#sendHost = undefined
+    this.#receiveHost = undefined
     this.#theirsOpened = [0, 0]
     this.#theirsAccepted = [0, 0]
     this.#wantsIncoming = [true, true]
@@ -239,7 +228,7 @@ export class Streams {
   }
 
   receiveMaxData(limit: number): void {
-    if (this.#limits.send.raise(limit)) this.#sendHost.wake()
+    if (this.#limits.send.raise(limit)) this.#wake()
   }
 
   receiveMaxStreamData(id: number, limit: number): void {
@@ -313,13 +302,45 @@ export class Streams {
   }
 
   #addSend(id: number, limit: number, accepted: boolean): void {
-    this.#sends.set(id, new SendStream(id, limit, accepted, this.#sendHost))
+    this.#sendHost ??= this.#makeSendHost()
+    this.#sends.add(new SendStream(id, limit, accepted, this.#sendHost))
   }
 
   #addReceive(id: number, accepted: boolean): void {
     const { streamReceiveWindow, maxReceiveWindow } = this.#settings
-    const stream = new ReceiveStream(id, streamReceiveWindow, maxReceiveWindow, accepted, this.#receiveHost)
-    this.#receives.set(id, stream)
+    this.#receiveHost ??= this.#makeReceiveHost()
+    this.#receives.add(new ReceiveStream(id, streamReceiveWindow, maxReceiveWindow, accepted, this.#receiveHost))
+  }
+
+  #makeSendHost(): SendHost {
+    return {
+      limits: this.#limits,
+      events: this.#events,
+      stats: this.stats,
+      control: this.#control,
+      wake: this.#wake,
+      budget: this.#budget,
+      repairs: this.#repairs,
+      fresh: this.#fresh,
+      sendEnded: (stream) => {
+        if (this.#sends.delete(stream.id)) this.#halfEnded(stream.id)
+      },
+    }
+  }
+
+  #makeReceiveHost(): ReceiveHost {
+    return {
+      limits: this.#limits,
+      events: this.#events,
+      stats: this.stats,
+      control: this.#control,
+      wake: this.#wake,
+      timing: this,
+      addRanges: (count) => this.#addRanges(count),
+      receiveEnded: (stream) => {
+        if (this.#receives.delete(stream.id)) this.#halfEnded(stream.id)
+      },
+    }
   }
 
   #halfEnded(id: number): void {
@@ -383,8 +404,8 @@ export class Streams {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    for (const stream of this.#sends.values()) stream.close()
-    for (const stream of this.#receives.values()) if (!stream.close()) this.#receives.delete(stream.id)
+    for (const stream of this.#sends.all()) stream.close()
+    for (const stream of this.#receives.all()) if (!stream.close()) this.#receives.delete(stream.id)
     this.#sends.clear()
     this.#limits.close()
     this.#budget.clear()

@@ -2,11 +2,35 @@
  * The secrets of one handshake, RFC 8446 §7.1, §7.5 and §4.4.4, for (EC)DHE without PSK. Packet keys are made from the traffic secrets
  * elsewhere; a secret is zeroed here once the next stage has been derived from it.
  */
+import { decodeHex } from '../../bytes/index.ts'
 import type { CryptoProvider, HashName } from '../../crypto/index.ts'
 import type { CipherSuite } from './cipher-suites.ts'
 
 const encoder = new TextEncoder()
 const EMPTY = new Uint8Array(0)
+
+/** What no message changes: without a PSK the early secret comes of zeros (RFC 8446 §7.1). It saves a handshake every twelfth hash. */
+interface Constants {
+  /** The hash of nothing. */
+  readonly emptyHash: Uint8Array
+  /** Derive-Secret(early secret, "derived", ""): the salt of the handshake secret. */
+  readonly earlySalt: Uint8Array
+}
+
+const CONSTANTS: Readonly<Record<HashName, Constants>> = {
+  sha256: {
+    emptyHash: decodeHex('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'),
+    earlySalt: decodeHex('6f2615a108c702c5678f54fc9dbab69716c076189c48250cebeac3576c3611ba'),
+  },
+  sha384: {
+    emptyHash: decodeHex(
+      '38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b',
+    ),
+    earlySalt: decodeHex(
+      '1591dac5cbbf0330a4a84de9c753330e92d01f0a88214b4464972fd668049e93e52f2b16fad922fdc0584478428f282b',
+    ),
+  },
+}
 
 /** RFC 8446 §7.1. `label` without the `tls13 ` in front, at most 249 bytes; `context` at most 255 bytes. */
 export function hkdfExpandLabel(
@@ -38,15 +62,16 @@ export interface TrafficSecrets {
 export class KeySchedule {
   readonly #crypto: CryptoProvider
   readonly #suite: CipherSuite
-  /** Early, handshake, then main secret. */
+  readonly #constants: Constants
+  /** Handshake, then main secret; empty before. */
   #secret: Uint8Array
   #exporter: Uint8Array | undefined
 
   constructor(crypto: CryptoProvider, suite: CipherSuite) {
     this.#crypto = crypto
     this.#suite = suite
-    // RFC 8446 §7.1: without a PSK, zeros stand in for it.
-    this.#secret = crypto.hkdfExtract(suite.hash, EMPTY, new Uint8Array(suite.hashLength))
+    this.#constants = CONSTANTS[suite.hash]
+    this.#secret = EMPTY
     this.#exporter = undefined
   }
 
@@ -55,16 +80,9 @@ export class KeySchedule {
     return hkdfExpandLabel(this.#crypto, this.#suite.hash, this.#secret, label, transcriptHash, this.#suite.hashLength)
   }
 
-  #advance(input: Uint8Array): void {
-    const salt = this.#derive('derived', this.#crypto.hash(this.#suite.hash, EMPTY))
-    this.#secret.fill(0)
-    this.#secret = this.#crypto.hkdfExtract(this.#suite.hash, salt, input)
-    salt.fill(0)
-  }
-
   /** The handshake traffic secrets. `helloHash` covers ClientHello to ServerHello. */
   handshakeSecrets(shared: Uint8Array, helloHash: Uint8Array): TrafficSecrets {
-    this.#advance(shared)
+    this.#secret = this.#crypto.hkdfExtract(this.#suite.hash, this.#constants.earlySalt, shared)
     return {
       client: this.#derive('c hs traffic', helloHash),
       server: this.#derive('s hs traffic', helloHash),
@@ -73,7 +91,11 @@ export class KeySchedule {
 
   /** The first application traffic secrets, and the exporter. `finishedHash` covers ClientHello to the server's Finished. */
   applicationSecrets(finishedHash: Uint8Array): TrafficSecrets {
-    this.#advance(new Uint8Array(this.#suite.hashLength))
+    const { hash, hashLength } = this.#suite
+    const salt = this.#derive('derived', this.#constants.emptyHash)
+    this.#secret.fill(0)
+    this.#secret = this.#crypto.hkdfExtract(hash, salt, new Uint8Array(hashLength))
+    salt.fill(0)
     this.#exporter = this.#derive('exp master', finishedHash)
     return {
       client: this.#derive('c ap traffic', finishedHash),
@@ -103,7 +125,7 @@ export class KeySchedule {
       throw new RangeError(`between 0 and ${255 * hashLength} bytes can be exported`)
     }
     const crypto = this.#crypto
-    const secret = hkdfExpandLabel(crypto, hash, this.#exporter, label, crypto.hash(hash, EMPTY), hashLength)
+    const secret = hkdfExpandLabel(crypto, hash, this.#exporter, label, this.#constants.emptyHash, hashLength)
     const material = hkdfExpandLabel(crypto, hash, secret, 'exporter', crypto.hash(hash, context), length)
     secret.fill(0)
     return material

@@ -131,7 +131,8 @@ class PathSearch {
 
   constructor(verification: ServerVerification, others: readonly Certificate[]) {
     this.#verification = verification
-    this.#others = others
+    // A copy can lead nowhere else.
+    this.#others = others.filter(({ der }, index) => others.findIndex((other) => sameBytes(other.der, der)) === index)
   }
 
   run(leaf: Certificate): void {

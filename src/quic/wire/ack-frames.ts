@@ -38,7 +38,7 @@ function malformed(type: number, what: string): TransportError {
   return new TransportError(ErrorCode.FRAME_ENCODING_ERROR, type, `${frameName(type)}: ${what}`)
 }
 
-/** Reads the fields after the type. Throws FRAME_ENCODING_ERROR for ranges below packet number 0 and for path ids above 2^32 - 1. */
+/** Reads the fields after the type. Throws FRAME_ENCODING_ERROR for ranges below packet number 0, PROTOCOL_VIOLATION for path ids above 2^32 - 1. */
 export function readAckFrame(reader: Reader, type: number, out: AckFrame): void {
   out.pathId = type === FrameType.PATH_ACK || type === FrameType.PATH_ACK_ECN ? readPathId(reader, type) : 0
   const highest = reader.varint()

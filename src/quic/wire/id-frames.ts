@@ -16,9 +16,9 @@ export interface NewConnectionIdFrame {
   readonly pathId: number
   readonly sequence: number
   readonly retirePriorTo: number
-  /** 1 to 20 bytes, a copy. */
+  /** 1 to 20 bytes; a view of the packet, copied by whoever keeps it. */
   readonly id: Uint8Array
-  /** 16 bytes, a copy. */
+  /** 16 bytes, likewise. */
   readonly resetToken: Uint8Array
 }
 
@@ -42,8 +42,8 @@ export function readNewConnectionId(reader: Reader, type: number): NewConnection
     pathId,
     sequence,
     retirePriorTo,
-    id: reader.copy(length),
-    resetToken: reader.copy(RESET_TOKEN_LENGTH),
+    id: reader.view(length),
+    resetToken: reader.view(RESET_TOKEN_LENGTH),
   }
 }
 

@@ -17,11 +17,11 @@ export const PathErrorCode = {
   NO_CID_AVAILABLE: 0x3e77,
 } as const
 
-/** A path id of a frame of the given type; above 2^32 - 1 is a FRAME_ENCODING_ERROR. */
+/** A path id of a frame of the given type. Above 2^32 - 1 is a PROTOCOL_VIOLATION: no maximum allows it (draft-ietf-quic-multipath §4). */
 export function readPathId(reader: Reader, type: number): number {
   const pathId = reader.varint()
   if (pathId > HIGHEST_PATH_ID) {
-    throw new TransportError(ErrorCode.FRAME_ENCODING_ERROR, type, `${frameName(type)}: path id above 2^32 - 1`)
+    throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, `${frameName(type)}: path id above 2^32 - 1`)
   }
   return pathId
 }

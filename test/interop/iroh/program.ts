@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
-import type { Endpoint, EndpointAddr, Incoming } from '@number0/iroh'
+import type { Connection, Endpoint, EndpointAddr, Incoming } from '@number0/iroh'
 import { closeOf, messageOf } from './close-text.ts'
 import { type Dial, run } from './dial.ts'
 import { ALPNS, serve } from './serve.ts'
@@ -19,9 +19,9 @@ function emit(line: Line): void {
 
 let mode = 'accept'
 let nextNumber = 1
-const connections = new Map<number, Awaited<ReturnType<typeof acceptOne>>>()
+const connections = new Map<number, Connection>()
 
-async function acceptOne(incoming: Incoming) {
+async function acceptOne(incoming: Incoming): Promise<Connection> {
   return (await incoming.accept()).connect()
 }
 
@@ -60,12 +60,7 @@ async function decide(incoming: Incoming): Promise<void> {
     remote: connection.remoteId().toString(),
     alpn: Buffer.from(connection.alpn()).toString(),
     validated,
-    paths: connection.paths().map((path) => ({
-      id: path.id,
-      remote: path.remoteAddr,
-      selected: path.isSelected,
-      rttMs: path.rttMs,
-    })),
+    paths: pathsOf(connection),
   })
   serve(connection, number, emit)
   const text = await connection.closed()
@@ -83,6 +78,19 @@ async function decide(incoming: Incoming): Promise<void> {
       lostPackets: stats.lostPackets,
     },
   })
+}
+
+function pathsOf(connection: Connection): Line[] {
+  return connection.paths().map(({ id, remoteAddr, isSelected, rttMs, stats }) => ({
+    id,
+    remote: remoteAddr,
+    selected: isSelected,
+    rttMs,
+    mtu: stats.currentMtu,
+    sentBytes: stats.udpTxBytes,
+    receivedBytes: stats.udpRxBytes,
+    lostPackets: stats.lostPackets,
+  }))
 }
 
 async function acceptLoop(endpoint: Endpoint): Promise<void> {
@@ -121,6 +129,12 @@ function addrOf(command: Line): EndpointAddr {
   return new iroh.EndpointAddr(iroh.EndpointId.fromString(String(command.id)), null, command.addrs as string[])
 }
 
+function accepted({ connection }: Line): Connection {
+  const found = connections.get(Number(connection))
+  if (found === undefined) throw new Error(`there is no connection ${connection}`)
+  return found
+}
+
 async function answer(endpoint: Endpoint, command: Line): Promise<Line> {
   switch (command.cmd) {
     case 'dial':
@@ -129,11 +143,13 @@ async function answer(endpoint: Endpoint, command: Line): Promise<Line> {
       mode = String(command.mode)
       return { event: 'result' }
     case 'close': {
-      const closed = connections.size
-      for (const connection of connections.values())
+      const meant = command.connection === undefined ? [...connections.values()] : [accepted(command)]
+      for (const connection of meant)
         connection.close(BigInt(Number(command.code ?? 0)), [...Buffer.from(String(command.reason ?? ''))])
-      return { event: 'result', closed }
+      return { event: 'result', closed: meant.length }
     }
+    case 'paths':
+      return { event: 'result', paths: pathsOf(accepted(command)) }
     default:
       throw new Error(`the npm node knows no command ${command.cmd}`)
   }

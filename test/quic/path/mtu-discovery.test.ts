@@ -25,7 +25,70 @@ describe('search', () => {
   })
 })
 
+/** A link on a route of `limit` bytes that carries up to `carries`: the probes it sends while full datagrams arrive all the time. */
+function probes(limit: number, carries: number): { sent: number[]; mtu: MtuDiscovery } {
+  const mtu = new MtuDiscovery(limit)
+  const sent: number[] = []
+  for (let step = 0; step < 200; step++) {
+    const size = mtu.probeSize(step)
+    if (size === 0) mtu.acked(mtu.current)
+    else {
+      sent.push(size)
+      mtu.probeSent(size)
+      if (size <= carries) mtu.probeAcked(size)
+      else mtu.probeLost(size)
+    }
+  }
+  return { sent, mtu }
+}
+
+describe('large datagrams', () => {
+  test('fast-path.md §4: after 1452 bytes the largest is tried, then a jumbo frame, each once', () => {
+    expect(probes(16_000, 65_535).sent).toEqual([1452, 16_000])
+    expect(probes(16_000, 9_000).sent).toEqual([1452, 16_000, 8900])
+    expect(probes(16_000, 9_000).mtu.current).toBe(8900)
+    expect(probes(16_000, 1500).sent).toEqual([1452, 16_000, 8900])
+    expect(probes(16_000, 1500).mtu.current).toBe(1452)
+    expect(probes(5000, 65_535).sent).toEqual([1452, 5000])
+    expect(probes(5000, 1500).sent).toEqual([1452, 5000])
+    expect(probes(1460, 65_535).sent).toEqual([1452])
+  })
+
+  test('fast-path.md §4: where not even 1452 bytes arrive, nothing larger is tried', () => {
+    expect(probes(16_000, 1400).sent).toEqual([1452, 1326])
+    expect(probes(16_000, 1200).sent).toEqual([1452, 1326, 1263, 1231])
+  })
+
+  test('they wait for a transfer: eight full datagrams must have arrived', () => {
+    const mtu = new MtuDiscovery(16_000)
+    mtu.probeSent(1452)
+    mtu.probeAcked(1452)
+    for (let count = 0; count < 100; count++) mtu.acked(60)
+    for (let count = 0; count < 7; count++) mtu.acked(1452)
+    expect(mtu.probeSize(1)).toBe(0)
+    mtu.acked(1452)
+    expect(mtu.probeSize(1)).toBe(16_000)
+  })
+
+  test('RFC 8899 §4.3: after a black hole everything is searched for again', () => {
+    const { mtu } = probes(16_000, 65_535)
+    for (const now of [1000, 1010, 1020, 1030]) mtu.lost(16_000, now)
+    expect(mtu.current).toBe(1200)
+    expect(mtu.probeSize(61_029)).toBe(0)
+    expect(mtu.probeSize(61_030)).toBe(1452)
+  })
+})
+
 describe('black hole', () => {
+  test('it was none when a full datagram of before arrives after all: the peer was away, and the search goes on', () => {
+    const mtu = grown()
+    expect(mtu.timedOut(3, 100)).toBe(true)
+    mtu.acked(1200)
+    expect(mtu.probeSize(200)).toBe(0)
+    mtu.acked(1452)
+    expect(mtu.probeSize(200)).toBe(1452)
+  })
+
   test('RFC 8899 §4.3: a burst that overflowed a queue is none, however long', () => {
     const mtu = grown()
     // One ACK tells of all these, and acknowledges what was sent after them.

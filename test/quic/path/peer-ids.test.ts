@@ -53,6 +53,17 @@ describe('ids of the peer', () => {
     expect(() => give(2, 0, 1)).toThrow(violation(ErrorCode.PROTOCOL_VIOLATION))
   })
 
+  test('RFC 9000 §19.15: id and token are copied out of the packet', () => {
+    const { ids, watched } = setUp()
+    const [packetId, packetToken] = [id(1), token(1)]
+    ids.receiveNew(1, 0, packetId, packetToken)
+    packetId.fill(0)
+    packetToken.fill(0)
+    expect(ids.advance()).toBe(true)
+    expect(ids.active).toEqual(id(1))
+    expect(watched).toEqual(new Set([1]))
+  })
+
   test('RFC 9000 §5.1.2: a late copy of an id that we retired does not bring it back', () => {
     const { ids, give, written } = setUp()
     give(1)

@@ -57,6 +57,28 @@ describe.each([createNodeCrypto(), createPortableCrypto()])('with the $name prov
   })
 })
 
+test('RFC 8446 §7.1: the constant part of the schedule is what it is computed to be', () => {
+  const crypto = createNodeCrypto()
+  const shared = new Uint8Array(32).fill(1)
+  for (const suite of [TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384]) {
+    const { hash, hashLength } = suite
+    const nothing = crypto.hash(hash, EMPTY)
+    const derived = (secret: Uint8Array) => hkdfExpandLabel(crypto, hash, secret, 'derived', nothing, hashLength)
+    const early = crypto.hkdfExtract(hash, EMPTY, new Uint8Array(hashLength))
+    const handshake = crypto.hkdfExtract(hash, derived(early), shared)
+    const main = crypto.hkdfExtract(hash, derived(handshake), new Uint8Array(hashLength))
+    const schedule = new KeySchedule(crypto, suite)
+    const expand = (secret: Uint8Array, label: string) =>
+      hkdfExpandLabel(crypto, hash, secret, label, nothing, hashLength)
+    expect(schedule.handshakeSecrets(shared, nothing).client).toEqual(expand(handshake, 'c hs traffic'))
+    expect(schedule.applicationSecrets(nothing).server).toEqual(expand(main, 's ap traffic'))
+    const exported = expand(expand(main, 'exp master'), 'label')
+    expect(schedule.exportKeyingMaterial('label', EMPTY, hashLength)).toEqual(
+      hkdfExpandLabel(crypto, hash, exported, 'exporter', nothing, hashLength),
+    )
+  }
+})
+
 test('RFC 8446 §7.1: the hash of the suite sets all lengths', () => {
   const crypto = createNodeCrypto()
   const schedule = new KeySchedule(crypto, TLS_AES_256_GCM_SHA384)

@@ -92,9 +92,9 @@ describe('ACK and PATH_ACK', () => {
     }
   })
 
-  test('spec/quic.md §4.1: path ids end at 2^32 - 1', () => {
+  test('draft-ietf-quic-multipath §4: path ids end at 2^32 - 1', () => {
     expect(errorOf('3ec0000001000000000e2a0000')).toMatchObject({
-      code: ErrorCode.FRAME_ENCODING_ERROR,
+      code: ErrorCode.PROTOCOL_VIOLATION,
       frameType: FrameType.PATH_ACK,
     })
   })

@@ -96,7 +96,7 @@ describe('path frames', () => {
     )
   })
 
-  test('spec/quic.md §4.1: path ids above 2^32 - 1 are FRAME_ENCODING_ERROR', () => {
+  test('draft-ietf-quic-multipath §4: path ids above 2^32 - 1 are PROTOCOL_VIOLATION', () => {
     for (const [type, read] of [
       [FrameType.PATH_ABANDON, readPathAbandon],
       [FrameType.PATH_STATUS_BACKUP, readPathStatus],
@@ -107,7 +107,7 @@ describe('path frames', () => {
     ] as const) {
       const { reader } = frame(`${(0x4000 | type).toString(16)}c00000010000000000`)
       expect(() => read(reader, type)).toThrowError(
-        expect.objectContaining({ code: ErrorCode.FRAME_ENCODING_ERROR, frameType: type }),
+        expect.objectContaining({ code: ErrorCode.PROTOCOL_VIOLATION, frameType: type }),
       )
     }
   })

@@ -193,6 +193,17 @@ export class Bottleneck implements LinkPart {
   }
 }
 
+/** A cable with a hand on it: cut, healed, or a black hole for large datagrams, whenever the test says so. What is under way still arrives. */
+export class Gate implements LinkPart {
+  isCut = false
+  /** Larger datagrams vanish, bytes. */
+  maxSize = Number.POSITIVE_INFINITY
+
+  pass(parcel: Parcel, next: (parcel: Parcel) => void): void {
+    if (!this.isCut && parcel.bytes.length <= this.maxSize) next(parcel)
+  }
+}
+
 /** Drops what is larger than `size` bytes; from `shrinkAt` ms on, than `shrunk`. */
 export class Mtu implements LinkPart {
   readonly #size: number

@@ -161,6 +161,8 @@ export class Network {
   readonly #sockets = new Map<string, SimSocket>()
   readonly #nats = new Map<string, Nat>()
   readonly #links = new Map<string, Link>()
+  /** Between two hosts, before those between two sites. */
+  readonly #hostLinks = new Map<string, Link>()
   readonly #silent = new Set<string>()
   #nextPort = 40_000
 
@@ -173,9 +175,18 @@ export class Network {
     this.#links.set(`${from}>${to}/${family}`, link)
   }
 
-  /** All IPv4 sockets of the site are behind `nat`. */
-  setNat(site: string, nat: Nat): void {
-    this.#nats.set(site, nat)
+  /** The link for datagrams from one host to another, both as their own side knows them: nodes with several interfaces. */
+  setHostLink(from: string, to: string, link: Link): void {
+    this.#hostLinks.set(`${from}>${to}`, link)
+  }
+
+  /** All IPv4 sockets of the site are behind `nat`, or only those of one host of it. */
+  setNat(siteOrHost: string, nat: Nat): void {
+    this.#nats.set(siteOrHost, nat)
+  }
+
+  #natOf(socket: SimSocket): Nat | undefined {
+    return socket.family === 4 ? (this.#nats.get(socket.host) ?? this.#nats.get(socket.site)) : undefined
   }
 
   open(site: string, host: string, port: number, pace?: SocketPace): SimSocket {
@@ -205,18 +216,21 @@ export class Network {
 
   transmit(socket: SimSocket, bytes: Uint8Array, host: string, port: number): void {
     const now = this.#clock.now
-    const nat = socket.family === 4 ? this.#nats.get(socket.site) : undefined
+    const nat = this.#natOf(socket)
     const source = nat === undefined ? { host: socket.host, port: socket.port } : nat.translate(socket)
     for (const watcher of this.watchers) watcher.sent?.(socket, source, { host, port }, bytes, now)
-    this.inject(socket.site, source, bytes, host, port)
+    this.inject(socket.site, source, bytes, host, port, socket.host)
   }
 
-  /** A datagram with any source address, on the link from `site`. */
-  inject(site: string, source: Address, bytes: Uint8Array, host: string, port: number): void {
+  /** A datagram with any source address, on the link from `site`, or from `inside`, the host it comes from. */
+  inject(site: string, source: Address, bytes: Uint8Array, host: string, port: number, inside?: string): void {
     const sentAt = this.#clock.now
     const target = this.#find(host, port)
     if (target === undefined || this.#silent.has(site)) return
-    const link = this.#links.get(`${site}>${target.site}/${target.family}`) ?? new Link([new Delay(1)])
+    const link =
+      this.#hostLinks.get(`${inside}>${target.host}`) ??
+      this.#links.get(`${site}>${target.site}/${target.family}`) ??
+      new Link([new Delay(1)])
     link.pass({ bytes, at: sentAt }, (parcel) => {
       this.#clock.schedule(parcel.at, () => this.#deliver(source, parcel.bytes, host, port, sentAt))
     })
@@ -224,8 +238,7 @@ export class Network {
 
   #find(host: string, port: number): SimSocket | undefined {
     const direct = this.#sockets.get(addressKey(host, port))
-    if (direct !== undefined && !this.#nats.has(direct.site)) return direct
-    if (direct?.family === 6) return direct
+    if (direct !== undefined && this.#natOf(direct) === undefined) return direct
     for (const nat of this.#nats.values()) {
       const socket = nat.find(host, port)
       if (socket !== undefined && !socket.isClosed) return socket

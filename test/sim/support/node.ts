@@ -2,11 +2,24 @@
 import { seededKeyExchange } from '../../../src/crypto/index.ts'
 import { createNodeCrypto, type NodeCrypto } from '../../../src/crypto/node/index.ts'
 import { Driver } from '../../../src/driver/index.ts'
-import { type Connection, Engine, type Incoming, type Role, type TraceSink } from '../../../src/quic/index.ts'
+import {
+  type Connection,
+  type ConnectOptions,
+  Engine,
+  type EngineConfig,
+  type Incoming,
+  MIN_DATAGRAM,
+  type QuicSettings,
+  type Role,
+  type Route,
+  type RouteInfo,
+  type TraceSink,
+} from '../../../src/quic/index.ts'
 import type { VirtualClock } from './clock.ts'
 import type { Network, SimSocket, SocketPace } from './network.ts'
 import { SimPlatform } from './platform.ts'
 import type { SimRandom } from './random.ts'
+import { guardWakes } from './wake-guard.ts'
 
 export interface SimNodeOptions {
   readonly clock: VirtualClock
@@ -14,6 +27,8 @@ export interface SimNodeOptions {
   readonly random: SimRandom
   readonly site: string
   readonly hosts: readonly string[]
+  /** Which of them are not addresses but relays: no address, another kind of host than any, 1,200 bytes. */
+  readonly relays?: ReadonlySet<string>
   readonly port: number
   /** 32 bytes; also what stateless resets are derived from, as they have to outlive a restart. */
   readonly secretKey: Uint8Array
@@ -25,6 +40,24 @@ export interface SimNodeOptions {
   readonly alpns: () => readonly Uint8Array[]
   readonly onIncoming: (node: SimNode, incoming: Incoming) => void
   readonly trace?: ((site: string, role: Role, originalDestinationId: string) => TraceSink | undefined) | undefined
+}
+
+/** The engine, with an eye on when its connections want to be woken. */
+class GuardedEngine extends Engine {
+  readonly #guard: (connection: Connection) => Connection
+
+  constructor(config: EngineConfig, report: (fault: string) => void) {
+    super(config)
+    this.#guard = (connection) => guardWakes(connection, config.slots, report)
+  }
+
+  override connect(options: ConnectOptions): Connection {
+    return this.#guard(super.connect(options))
+  }
+
+  override accept(incoming: Incoming, now: number, settings?: Partial<QuicSettings>): Connection {
+    return this.#guard(super.accept(incoming, now, settings))
+  }
 }
 
 export class SimNode {
@@ -56,21 +89,35 @@ export class SimNode {
       platform: this.platform,
       slots: { count: options.slots, size: 2048 },
       createEngine: (slots, routes) =>
-        new Engine({
-          crypto,
-          random,
-          slots,
-          routes,
-          secretKey: options.secretKey,
-          resetKey: options.secretKey,
-          server: { alpns: options.alpns },
-          ...(trace === undefined ? {} : { trace: (role, id) => trace(site, role, id) }),
-        }),
+        new GuardedEngine(
+          {
+            crypto,
+            random,
+            slots,
+            routes: options.relays === undefined ? routes : this.#withRelays(routes, options.relays),
+            secretKey: options.secretKey,
+            resetKey: options.secretKey,
+            server: { alpns: options.alpns },
+            ...(trace === undefined ? {} : { trace: (role, id) => trace(site, role, id) }),
+          },
+          (fault) => this.faults.push(fault),
+        ),
       onIncoming: (incoming) => options.onIncoming(this, incoming),
       onFault: (error) => this.faults.push(error),
     })
     this.sockets = options.hosts.map((host) => this.platform.open(host, options.port))
     for (const socket of this.sockets) this.driver.addSocket(socket)
+  }
+
+  /** What QUIC is told of a route once there are relays: the driver's table knows sockets and addresses only. */
+  #withRelays(routes: RouteInfo, relays: ReadonlySet<string>): RouteInfo {
+    const isRelay = (route: Route) => relays.has(this.driver.routes.entry(route)?.host ?? '')
+    return {
+      maxDatagramSize: (route) => (isRelay(route) ? MIN_DATAGRAM : routes.maxDatagramSize(route)),
+      maxBytesInFlight: (route) => routes.maxBytesInFlight?.(route) ?? Number.POSITIVE_INFINITY,
+      sameHost: (left, right) => !isRelay(left) && !isRelay(right) && routes.sameHost(left, right),
+      address: (route) => (isRelay(route) ? undefined : routes.address(route)),
+    }
   }
 
   /** What must be nothing once all connections are drained; each line is a leak. */
