@@ -48,6 +48,7 @@ export interface ConnectionStats {
   /** Both sides know multipath. */
   readonly multipath: boolean
   readonly paths: readonly PathStats[]
+  readonly footprint: Footprint
 }
 
 /** What the peer has made us keep, in entries. docs/security.md says how many there may be. */
@@ -70,7 +71,7 @@ export interface Footprint {
   readonly events: number
 }
 
-export function footprint({ paths, pool, events }: Parts): Footprint {
+function footprint({ paths, pool, events }: Parts): Footprint {
   let responses = 0
   let sentPackets = 0
   for (const path of paths.live) {
@@ -134,5 +135,6 @@ export function connectionStats(parts: Parts): ConnectionStats {
     streamBytesRetransmitted: streams.stats.retransmittedBytes,
     multipath: paths.multipath,
     paths: allPathStats(paths),
+    footprint: footprint(parts),
   }
 }

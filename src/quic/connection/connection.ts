@@ -5,10 +5,10 @@
  * Order of use after any call that changes something: `poll` until false, `nextEvent` until undefined, then `deadline`.
  */
 import { encodeHex } from '../../bytes/index.ts'
-import { type CloseReason, ErrorCode, errorCodeName, TransportError } from '../errors.ts'
+import { type CloseReason, errorCodeName, TransportError } from '../errors.ts'
 import { type ConnectionEvent, EventQueue } from '../events.ts'
 import type { Role } from '../level.ts'
-import type { Path, PathStatus } from '../path/path.ts'
+import type { PathStatus } from '../path/path.ts'
 import { Paths } from '../path/paths.ts'
 import type { Route } from '../path/route.ts'
 import { SentFramePool } from '../recovery/frame-owner.ts'
@@ -17,23 +17,15 @@ import type { Transmit } from '../slots.ts'
 import { Datagrams } from '../streams/datagrams.ts'
 import { type StreamEvents, Streams } from '../streams/streams.ts'
 import type { TransportParameters } from '../wire/transport-parameters.ts'
-import {
-  allPathStats,
-  type ConnectionStats,
-  connectionStats,
-  type Footprint,
-  footprint,
-  type PathStats,
-} from './connection-stats.ts'
+import { allPathStats, type ConnectionStats, connectionStats, type PathStats } from './connection-stats.ts'
 import { Control } from './control.ts'
+import { earliestDeadline, tickPaths } from './deadlines.ts'
 import { Handshake, type HandshakeOptions } from './handshake.ts'
 import { Lifecycle } from './lifecycle.ts'
-import { migrate, revert } from './migration.ts'
+import { migrate } from './migration.ts'
 import { type Parts, Pending } from './parts.ts'
 import { Receive } from './receive.ts'
 import { Transmitter } from './transmit.ts'
-
-const NEVER = Number.POSITIVE_INFINITY
 
 /** What the engine hears directly: only it must know. */
 export interface ConnectionHost {
@@ -231,42 +223,13 @@ export class Connection {
 
   /** When `tick` must be called, ms; Infinity when there is nothing to wait for. */
   deadline(): number {
-    const { lifecycle, paths, handshake } = this.#parts
-    if (lifecycle.state === 'drained') return NEVER
-    let earliest = lifecycle.deadline
-    if (lifecycle.isEnded) return earliest
-    earliest = Math.min(earliest, paths.deadline, handshake.oneRtt?.deadline ?? NEVER)
-    for (const path of paths.live) earliest = Math.min(earliest, this.#pathDeadline(path))
-    return earliest
-  }
-
-  #pathDeadline(path: Path): number {
-    const { handshake, paths } = this.#parts
-    const acks = path.space.ackPolicy.deadline()
-    // acknowledged on another path, if there is one that can
-    if (!path.isOpen) return paths.hasAlternative(path) ? acks : NEVER
-    let earliest = Math.min(
-      path.detection.deadline(),
-      path.pacedUntil,
-      path.keepAliveAt,
-      path.link.deadline,
-      path.previous?.deadline ?? NEVER,
-    )
-    if (paths.live.length > 1) earliest = Math.min(earliest, path.idleAt)
-    // RFC 9000 §8.1: nothing may go out, however due it is, before something came in
-    if (path.detection.atAmplificationLimit) return earliest
-    if (handshake.oneRtt !== undefined) earliest = Math.min(earliest, acks)
-    if (handshake.isConfirmed || path.id !== 0) return earliest
-    if (handshake.initialKeys !== undefined) earliest = Math.min(earliest, handshake.initialSpace.ackPolicy.deadline())
-    if (handshake.handshakeSend !== undefined)
-      earliest = Math.min(earliest, handshake.handshakeSpace.ackPolicy.deadline())
-    return earliest
+    return earliestDeadline(this.#parts)
   }
 
   /** Time passed. What is due becomes pending; `poll` sends it. */
   tick(now: number): void {
     this.#now = now
-    const { lifecycle, paths, handshake } = this.#parts
+    const { lifecycle } = this.#parts
     switch (lifecycle.tick(now)) {
       case 'drained':
         this.#release()
@@ -280,31 +243,8 @@ export class Connection {
       default:
     }
     if (lifecycle.isEnded) return
-    handshake.oneRtt?.tick(now)
-    for (const path of [...paths.live]) if (path.isOpen) this.#tickPath(path, now)
-    if (lifecycle.isEnded || !paths.tick(now)) return
-    // spec/quic.md §5.5: the peer gave up the last path, and no other came; silence
-    const reason = 'the peer abandoned the last path'
-    this.#vanish({ kind: 'local-transport', code: ErrorCode.NO_VIABLE_PATH, frameType: 0, reason })
-  }
-
-  #tickPath(path: Path, now: number): void {
-    const { paths } = this.#parts
-    const { detection, link } = path
-    if (detection.deadline() <= now) {
-      detection.timeout(now)
-      if (link.mtu.timedOut(detection.ptoCount, now)) link.recovery.setMtu(link.mtu.current)
-      if (path.becameSuspect && paths.hasAlternative(path)) detection.resendElsewhere(path.space)
-    }
-    if (path.pacedUntil <= now) path.pacedUntil = NEVER
-    if (path.keepAliveAt <= now) path.keepAlive(now)
-    // the link before stays the one to go back to, answered or not
-    path.previous?.tick(now)
-    if (link.tick(now) === 'failed' && !link.validated && !revert(this.#parts, path, now)) {
-      // RFC 9000 §9.3.2: no validated path is left; discard the connection without a word
-      if (paths.openCount === 1) this.#vanish({ kind: 'idle-timeout' })
-      else paths.giveUp(path, now)
-    } else if (path.idleAt <= now) paths.giveUp(path, now)
+    const reason = tickPaths(this.#parts, now)
+    if (reason !== undefined) this.#vanish(reason)
   }
 
   nextEvent(): ConnectionEvent | undefined {
@@ -456,10 +396,6 @@ export class Connection {
 
   stats(): ConnectionStats {
     return connectionStats(this.#parts)
-  }
-
-  footprint(): Footprint {
-    return footprint(this.#parts)
   }
 
   /** Things that must be zero once the connection is drained. */

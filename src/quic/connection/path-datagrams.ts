@@ -28,6 +28,7 @@ export function pollValidation(
   const { handshake } = parts
   if (handshake.oneRtt === undefined || !handshake.isComplete) return false
   const { responses, link, previous } = path
+  if (path.space.isClogged) responses.length = 0
   while (responses.length > 0) {
     const { route, received } = responses[0]!
     const on = path.linkOn(route)

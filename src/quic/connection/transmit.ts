@@ -188,7 +188,7 @@ export class Transmitter {
   #anyAckOrProbe(path: Path, carries: boolean, now: number): boolean {
     for (let level: Level = Level.Initial; level <= Level.OneRtt; level++) {
       const space = this.#builder.space(level as Level, path)
-      if (space !== undefined && (space.probes > 0 || space.ackPolicy.isDue(now))) return true
+      if (space !== undefined && (space.probes > 0 || space.isAckDue(now))) return true
     }
     return carries && this.#isForeignAckDue(path, now)
   }
@@ -196,7 +196,7 @@ export class Transmitter {
   /** spec/quic.md §5.5: what still comes on an abandoned path is acknowledged on another. */
   #isForeignAckDue(path: Path, now: number): boolean {
     const { live } = this.#parts.paths
-    if (live.length === 1) return false
+    if (live.length === 1 || path.space.isClogged) return false
     for (const other of live) if (other !== path && !other.isOpen && other.space.ackPolicy.isDue(now)) return true
     return false
   }
@@ -223,7 +223,7 @@ export class Transmitter {
     const level = space.level
     const probe = space.probes > 0
     const foreignAck = carries && level === Level.OneRtt && this.#isForeignAckDue(path, now)
-    const ackDue = foreignAck || space.ackPolicy.isDue(now)
+    const ackDue = foreignAck || space.isAckDue(now)
     // RFC 9002 §6.2.4: the last probe said it all, and may be lost as well; a server may refuse a first Initial packet without a CRYPTO frame
     if (probe && level !== Level.OneRtt && !this.#wants(level, path, carries)) path.detection.repeat(space)
     const data = (mayData || probe) && this.#wants(level, path, carries)

@@ -12,7 +12,7 @@ export const Rank = {
   PeerBackup: 1,
   /** Validated, and we said so ourselves. */
   Backup: 2,
-  /** Its last probes went unanswered. */
+  /** Its last probes went unanswered, or nothing at all is acknowledged. */
   Suspect: 3,
   /** The peer is not yet known to receive there. */
   Unvalidated: 4,
@@ -23,7 +23,7 @@ export const Rank = {
 export function rankOf(path: Path): number {
   if (!path.isOpen) return Rank.LastResort
   if (!path.link.validated) return Rank.Unvalidated
-  if (path.isSuspect) return Rank.Suspect
+  if (path.isSuspect || path.space.isClogged) return Rank.Suspect
   if (path.status === 'backup') return Rank.Backup
   return path.peerStatus === 'backup' ? Rank.PeerBackup : Rank.Available
 }

@@ -1,6 +1,7 @@
 /**
  * The dialling side of the TLS 1.3 handshake: one ClientHello (two after a HelloRetryRequest), the checks of what the server answers, our
- * raw public key when it asks for one. Dialling by X.509 we have no certificate. No resumption, no early data. RFC 8446 §2, §4; RFC 9001 §4, §8; spec/quic.md §1.
+ * raw public key when it asks for one. Dialling by X.509 we have no certificate. No resumption, no early data.
+ * RFC 8446 §2, §4; RFC 9001 §4, §8; spec/quic.md §1.
  */
 import { encodeUtf8, sameBytes } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'

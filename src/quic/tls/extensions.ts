@@ -1,6 +1,6 @@
 /**
- * The extensions block and the bodies of the extensions this stack reads or writes: RFC 8446 §4.2, RFC 7250 §3, RFC 7301 §3.1,
- * RFC 9001 §8.2. Which of them must be there, and what their values mean, is decided by the roles.
+ * The extensions block and the bodies of the extensions this stack reads or writes: RFC 8446 §4.2, RFC 6066 §3, RFC 7250 §3,
+ * RFC 7301 §3.1, RFC 9001 §8.2. Which of them must be there, and what their values mean, is decided by the roles.
  */
 import { GrowingWriter, type Reader } from '../../bytes/index.ts'
 import type { GroupName } from '../../crypto/index.ts'

@@ -1,6 +1,6 @@
 /**
- * ClientHello, ServerHello and HelloRetryRequest as values and as bytes: RFC 8446 §4.1, with the extensions of a QUIC handshake between
- * raw public keys. It checks form; whether a hello is acceptable is decided by client.ts and server.ts.
+ * ClientHello, ServerHello and HelloRetryRequest as values and as bytes: RFC 8446 §4.1, with the extensions of a QUIC handshake, by
+ * raw public keys or to a server with a certificate. It checks form; whether a hello is acceptable is decided by client.ts and server.ts.
  */
 import { type Reader, sameBytes } from '../../bytes/index.ts'
 import { Alert, fatal } from './alerts.ts'
@@ -63,9 +63,24 @@ export interface ClientHello {
   readonly offersEarlyData: boolean
 }
 
+/** What a hello says by an extension. */
+const EXTENSION_FIELDS: readonly (readonly [type: number, field: keyof ClientHello])[] = [
+  [ExtensionType.SERVER_NAME, 'hostName'],
+  [ExtensionType.SUPPORTED_VERSIONS, 'versions'],
+  [ExtensionType.SUPPORTED_GROUPS, 'groups'],
+  [ExtensionType.SIGNATURE_ALGORITHMS, 'signatureSchemes'],
+  [ExtensionType.SIGNATURE_ALGORITHMS_CERT, 'certificateSchemes'],
+  [ExtensionType.ALPN, 'protocols'],
+  [ExtensionType.CLIENT_CERTIFICATE_TYPE, 'clientCertificateTypes'],
+  [ExtensionType.SERVER_CERTIFICATE_TYPE, 'serverCertificateTypes'],
+  [ExtensionType.KEY_SHARE, 'shares'],
+  [ExtensionType.COOKIE, 'cookie'],
+  [ExtensionType.QUIC_TRANSPORT_PARAMETERS, 'transportParameters'],
+]
+
 /** The extensions of a hello of ours; a server's answer holds nothing else (RFC 8446 §4.2). */
 export function offeredExtensions(hello: ClientHello): number[] {
-  return helloExtensions(hello).map(([type]) => type)
+  return EXTENSION_FIELDS.filter(([, field]) => hello[field] !== undefined).map(([type]) => type)
 }
 
 /** The extensions of a hello, in the order in which we write them. */

@@ -1,6 +1,6 @@
 /**
- * The handshake messages after the hellos as values and as bytes: RFC 8446 §4.3, §4.4 and §4.6.1, with the certificates of RFC 7250.
- * It checks form; the roles decide what is acceptable.
+ * The handshake messages after the hellos as values and as bytes: RFC 8446 §4.3, §4.4 and §4.6.1. What is in a certificate is not
+ * looked into here. It checks form; the roles decide what is acceptable.
  */
 import type { Role } from '../level.ts'
 import { decodeAll, encodeMessage, HandshakeType, messageBody, readVector, writeVector } from './codec.ts'
