@@ -180,13 +180,14 @@ export class Connection {
 
   /** The open paths. */
   paths(): PathInfo[] {
-    return this.#quic.paths().map((stats) => ({
+    const open = this.#quic.paths().filter(({ state, validated }) => state === 'open' && validated)
+    return open.map((stats) => ({
       id: stats.id,
       kind: 'direct',
       remote: this.#remote(stats.route),
       rttMs: stats.rttMs,
       mtu: stats.mtu,
-      selected: true,
+      selected: stats.preferred,
       stats,
     }))
   }
@@ -308,8 +309,16 @@ export class Connection {
       case 'connected':
         this.#onConnected()
         break
+      case 'path-validated':
+        // path 0 is open from the start; it is validated again after each move
+        if (event.path > 0) this.#onPath('opened', event.path, event.route)
+        break
+      case 'path-preferred':
       case 'path-migrated':
         this.#onPath('selected', event.path, event.route)
+        break
+      case 'path-abandoned':
+        this.#onPath('closed', event.path, event.route)
         break
       case 'closed':
         this.#onClosed(event.reason)
@@ -344,7 +353,7 @@ export class Connection {
     for (const stream of [...(this.#receives?.values() ?? [])]) stream.onReadable()
     // What had arrived can still be read, so those who wait look once more and then meet the error.
     for (const queue of [...this.#incoming, ...this.#available, this.#datagram, this.#datagramWritable]) queue.wake()
-    for (const path of this.#quic.paths()) this.#onPath('closed', path.id, path.route)
+    for (const { id, state, route } of this.#quic.paths()) if (state === 'open') this.#onPath('closed', id, route)
     for (const reader of this.#pathReaders ?? []) reader.end()
     this.#pathReaders = undefined
     this.#closed.resolve(error)

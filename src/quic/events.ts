@@ -28,6 +28,8 @@ export type ConnectionEvent =
   | { readonly type: 'path-opened'; readonly path: number; readonly route: Route }
   | { readonly type: 'path-validated'; readonly path: number; readonly route: Route }
   | { readonly type: 'path-migrated'; readonly path: number; readonly route: Route }
+  /** Data goes over this path first from now on (several paths). */
+  | { readonly type: 'path-preferred'; readonly path: number; readonly route: Route }
   /** Nothing is sent on the path any more. `code` is what the PATH_ABANDON says; `byPeer`: it came from there. */
   | {
       readonly type: 'path-abandoned'

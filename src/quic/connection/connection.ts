@@ -207,6 +207,7 @@ export class Connection {
     if (handshake.isComplete && lifecycle.state === 'handshake') lifecycle.opened(now, paths.largestPtoMs)
     if (this.#mustConfirm) this.#confirm(now)
     this.streams.rttMs = paths.preferred.link.recovery.rtt.smoothed
+    if (!lifecycle.isEnded) paths.notePreferred()
     return authentic
   }
 
@@ -245,6 +246,7 @@ export class Connection {
     if (lifecycle.isEnded) return
     const reason = tickPaths(this.#parts, now)
     if (reason !== undefined) this.#vanish(reason)
+    else this.#parts.paths.notePreferred()
   }
 
   nextEvent(): ConnectionEvent | undefined {
@@ -365,12 +367,16 @@ export class Connection {
 
   /** Gives up a path with a `PathErrorCode` or a code of the application, below 2^62. Throws for the last open path and for one that is not open. */
   abandonPath(id: number, code: number, now: number): void {
-    if (!this.isClosed) this.#parts.paths.abandon(id, code, now)
+    if (this.isClosed) return
+    this.#parts.paths.abandon(id, code, now)
+    this.#parts.paths.notePreferred()
   }
 
   /** What we prefer of a path; the peer is told. Data goes over `backup` paths only when no other can carry it. Throws for a path that is not open. */
   setPathStatus(id: number, status: PathStatus): void {
-    if (!this.isClosed) this.#parts.paths.setStatus(id, status)
+    if (this.isClosed) return
+    this.#parts.paths.setStatus(id, status)
+    this.#parts.paths.notePreferred()
   }
 
   /** Silence after which a path is pinged and, if there is another, abandoned, ms; 0 = never. Throws for a path that is not open. */

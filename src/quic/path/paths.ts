@@ -69,6 +69,8 @@ export class Paths {
   readonly #events: EventQueue
   readonly #host: PathsHost
   readonly #ids: PathIds
+  /** The preferred path as far as the application was told. */
+  #noted: Path
   #peerUdpPayload = MIN_DATAGRAM
   #peerMaxAckDelayMs = MAX_ACK_DELAY_MS
   #reporting = false
@@ -87,6 +89,7 @@ export class Paths {
     link.validated = first.validated
     this.first = this.#assemble(0, link)
     this.sourceId = this.first.localIds.first()
+    this.#noted = this.first
   }
 
   find(id: number): Path | undefined {
@@ -97,6 +100,14 @@ export class Paths {
   /** Where data goes first. */
   get preferred(): Path {
     return this.live.length === 1 ? this.live[0]! : preferredPath(this.live)
+  }
+
+  /** Tells when data goes another way first than it did. Call after anything that may have changed that. */
+  notePreferred(): void {
+    const { preferred } = this
+    if (preferred === this.#noted) return
+    this.#noted = preferred
+    this.#events.push({ type: 'path-preferred', path: preferred.id, route: preferred.link.route })
   }
 
   /** Probe timeout of the slowest path, ms. */

@@ -15,8 +15,8 @@ export class ReceivedPackets {
   largestAt: number
   rangeCount: number
   /** Ranges are inclusive and descend, index 0 is the highest: the order of ACK frames. As long as there ever were ranges: mostly one. */
-  readonly #high: number[]
-  readonly #low: number[]
+  #high: number[]
+  #low: number[]
   /** Numbers up to here are forgotten: taken for received. */
   #floor: number
 
@@ -116,6 +116,13 @@ export class ReceivedPackets {
   }
 
   #insert(index: number, packetNumber: number): void {
+    if (this.#high.length === 0) {
+      // Of exactly this length: an array that is pushed to gets room for 17.
+      this.#high = [packetNumber]
+      this.#low = [packetNumber]
+      this.rangeCount = 1
+      return
+    }
     const high = this.#high
     const low = this.#low
     if (this.rangeCount === MAX_RANGES) {
