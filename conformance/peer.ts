@@ -8,6 +8,22 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { NativeConnection } from './peer-connection.ts'
+import {
+  dialJson,
+  endpointArgs,
+  errorOf,
+  type Line,
+  type NativeDial,
+  NativeError,
+  type NativeEvent,
+  type NativeIncomingMode,
+  type NativeOptions,
+  type NativeResult,
+  type NativeTarget,
+} from './peer-lines.ts'
+
+export type * from './peer-lines.ts'
 
 const NATIVE_FOLDER = fileURLToPath(new URL('native/', import.meta.url))
 const BINARY = process.platform === 'win32' ? 'tom-native.exe' : 'tom-native'
@@ -68,199 +84,6 @@ export async function buildNative(limitMs = 1_200_000): Promise<string> {
   return join(target, 'release', BINARY)
 }
 
-/** Settings of the native endpoint; what is left out keeps iroh's default. */
-export interface NativeOptions {
-  /** From `buildNative`. */
-  readonly binary: string
-  /** Arguments before the program's own, where `binary` is an interpreter: other nodes speak the same lines. */
-  readonly binaryArgs?: readonly string[]
-  /** Addresses to bind; default 127.0.0.1:0 and, where there is IPv6, [::1]:0. */
-  readonly bind?: readonly string[]
-  /** 64 hex digits; default fresh. */
-  readonly secret?: string
-  readonly relays?: readonly string[]
-  /** Served besides the built-in ones; they echo. */
-  readonly extraAlpns?: readonly string[]
-  /** Preferred TLS 1.3 suites in order: 1301 AES-128-GCM, 1302 AES-256-GCM, 1303 ChaCha20-Poly1305. */
-  readonly suites?: readonly ('1301' | '1302' | '1303')[]
-  /** The only groups offered, in order; the first has the key share. */
-  readonly groups?: readonly ('x25519' | 'p256' | 'p384')[]
-  /** False: one datagram per system call. */
-  readonly gso?: boolean
-  /** Initial MTU: UDP payload bytes. */
-  readonly mtu?: number
-  readonly mtuMax?: number
-  readonly mtuDiscovery?: boolean
-  readonly padToMtu?: boolean
-  readonly idleMs?: number
-  readonly keepAliveMs?: number
-  readonly maxBidi?: number
-  readonly maxUni?: number
-  /** Bytes. */
-  readonly streamWindow?: number
-  readonly window?: number
-  readonly sendWindow?: number
-  /** Concurrent multipath paths. */
-  readonly paths?: number
-  /** Sends ACK_FREQUENCY frames with this threshold. */
-  readonly ackFrequency?: number
-  readonly observedAddresses?: boolean
-  /** Writes TLS secrets to the file that SSLKEYLOGFILE names. */
-  readonly keylog?: boolean
-}
-
-export type NativeIncomingMode = 'accept' | 'refuse' | 'retry' | 'ignore'
-
-export type NativeAction =
-  | 'connect'
-  | 'echo'
-  | 'sink'
-  | 'drain'
-  | 'source'
-  | 'push'
-  | 'rtt'
-  | 'datagram'
-  | 'close'
-  | 'reset'
-  | 'hold'
-
-export interface NativeDial {
-  /** A ticket, or an id with addresses. */
-  readonly ticket?: string
-  readonly id?: string
-  /** `ip:port`, `[ipv6]:port` or relay URLs. */
-  readonly addrs?: readonly string[]
-  readonly action: NativeAction
-  /** Default: the action's own, else tom/echo/1. */
-  readonly alpn?: string
-  /** Bytes per transfer, ping or datagram. */
-  readonly size?: number
-  /** Transfers per stream task, pings, datagrams, or pushed streams. */
-  readonly count?: number
-  /** Transfers at the same time. */
-  readonly streams?: number
-  /** Use uni streams (the peer cannot answer). */
-  readonly uni?: boolean
-  /** False: do not check the received bytes (benchmarks). */
-  readonly verify?: boolean
-  /** How the dialer closes at the end. */
-  readonly code?: number
-  readonly reason?: string
-  /** Stay connected this long after the action, ms. */
-  readonly holdMs?: number
-  /** For connecting and, again, for the action, ms. */
-  readonly timeoutMs?: number
-}
-
-export interface NativeClose {
-  readonly kind:
-    | 'peer-application'
-    | 'peer-transport'
-    | 'local-application'
-    | 'local-transport'
-    | 'timeout'
-    | 'reset'
-    | 'version'
-  readonly code?: number
-  readonly reason?: string
-}
-
-export interface NativePath {
-  readonly id: string
-  readonly remote: string
-  readonly selected: boolean
-  readonly rttMs: number
-}
-
-export interface NativeStats {
-  readonly sentDatagrams: number
-  readonly sentBytes: number
-  readonly receivedDatagrams: number
-  readonly receivedBytes: number
-  readonly lostPackets: number
-}
-
-export interface NativeResult {
-  readonly event: 'result'
-  readonly action: NativeAction
-  readonly alpn: string
-  readonly connectMs: number
-  /** Of the action. */
-  readonly ms: number
-  readonly paths: readonly NativePath[]
-  readonly stats: NativeStats
-  /** Why the connection ended before we closed it, if it did. */
-  readonly reason: NativeClose | null
-  /** echo, sink, drain, source, push. */
-  readonly bytes?: number
-  readonly verified?: boolean
-  /** rtt. */
-  readonly minMs?: number
-  readonly medianMs?: number
-  readonly p99Ms?: number
-  readonly maxMs?: number
-  /** datagram. */
-  readonly sent?: number
-  readonly received?: number
-  readonly size?: number
-  readonly maxSize?: number
-  /** close, hold. */
-  readonly closed?: NativeClose
-  /** reset. */
-  readonly stoppedCode?: number | null
-  readonly resetCode?: number | null
-}
-
-/** What a listener says by itself. `connection` counts from 1. */
-export type NativeEvent =
-  | {
-      readonly event: 'connection'
-      readonly connection: number
-      readonly remote: string
-      readonly alpn: string
-      /** The peer's address was validated before the handshake (Retry or token). */
-      readonly validated: boolean
-      readonly paths: readonly NativePath[]
-    }
-  | {
-      readonly event: 'closed'
-      readonly connection: number
-      readonly reason: NativeClose
-      readonly stats: NativeStats
-    }
-  | { readonly event: 'incoming'; readonly decision: NativeIncomingMode }
-  /** A uni stream was read to its end; `fnv` is the FNV-1a hash, 16 hex digits. */
-  | {
-      readonly event: 'received'
-      readonly connection: number
-      readonly stream: number
-      readonly bytes: number
-      readonly fnv: string
-    }
-  | { readonly event: 'stream-error'; readonly connection: number; readonly stream: number; readonly message: string }
-  | {
-      readonly event: 'error'
-      readonly stage: string
-      readonly message: string
-      readonly reason?: NativeClose | null
-    }
-
-/** The program reported a failure. */
-export class NativeError extends Error {
-  override readonly name = 'NativeError'
-  /** `start`, `connect`, the action's name, … */
-  readonly stage: string
-  readonly reason: NativeClose | undefined
-
-  constructor(stage: string, message: string, reason?: NativeClose) {
-    super(`tom-native ${stage}: ${message}`)
-    this.stage = stage
-    this.reason = reason
-  }
-}
-
-type Line = Record<string, unknown>
-
 interface Waiting {
   readonly resolve: (line: Line) => void
   readonly reject: (error: Error) => void
@@ -318,12 +141,23 @@ export class NativePeer {
     return (await this.#request({ cmd: 'dial', ...dialJson(dial) })) as unknown as NativeResult
   }
 
+  /** A connection that stays open. Rejects with NativeError. */
+  async connect(target: NativeTarget): Promise<NativeConnection> {
+    const { connection } = await this.#request({ cmd: 'connect', ...dialJson({ ...target, action: 'connect' }) })
+    return this.connection(connection as number)
+  }
+
+  /** One that was accepted, by the number in its event. */
+  connection(number: number): NativeConnection {
+    return new NativeConnection(number, (command) => this.#request(command))
+  }
+
   /** What happens to connection attempts from now on. */
   async setIncoming(mode: NativeIncomingMode): Promise<void> {
     await this.#request({ cmd: 'incoming', mode })
   }
 
-  /** Closes all accepted connections; returns how many there were. */
+  /** Closes all connections; returns how many there were. */
   async closeConnections(code: number, reason: string): Promise<number> {
     return (await this.#request({ cmd: 'close', code, reason })).closed as number
   }
@@ -462,59 +296,4 @@ async function launch({ binary, binaryArgs = [] }: NativeOptions, args: readonly
     throw errorOf(hello)
   }
   return { child, lines, hello }
-}
-
-function errorOf(line: Line): NativeError {
-  return new NativeError(String(line.stage), String(line.message), (line.reason as NativeClose | null) ?? undefined)
-}
-
-function endpointArgs(options: NativeOptions): string[] {
-  const args: string[] = []
-  const put = (flag: string, value: string | number | boolean | undefined): void => {
-    if (value === true) args.push(`--${flag}`)
-    else if (value !== undefined && value !== false) args.push(`--${flag}`, String(value))
-  }
-  for (const addr of options.bind ?? []) put('bind', addr)
-  for (const url of options.relays ?? []) put('relay', url)
-  for (const alpn of options.extraAlpns ?? []) put('alpn-extra', alpn)
-  put('secret', options.secret)
-  put('suite', options.suites?.join(','))
-  put('group', options.groups?.join(','))
-  put('no-gso', options.gso === false)
-  put('mtu', options.mtu)
-  put('mtu-max', options.mtuMax)
-  put('no-mtud', options.mtuDiscovery === false)
-  put('pad-to-mtu', options.padToMtu)
-  put('idle-ms', options.idleMs)
-  put('keep-alive-ms', options.keepAliveMs)
-  put('max-bidi', options.maxBidi)
-  put('max-uni', options.maxUni)
-  put('stream-window', options.streamWindow)
-  put('window', options.window)
-  put('send-window', options.sendWindow)
-  put('paths', options.paths)
-  put('ack-frequency', options.ackFrequency)
-  put('observed-addresses', options.observedAddresses)
-  put('keylog', options.keylog)
-  return args
-}
-
-/** Names as in the command, which are those of the flags. */
-function dialJson(dial: NativeDial): Line {
-  return {
-    ticket: dial.ticket,
-    id: dial.id,
-    addrs: dial.addrs,
-    action: dial.action,
-    alpn: dial.alpn,
-    size: dial.size,
-    count: dial.count,
-    streams: dial.streams,
-    uni: dial.uni,
-    'no-verify': dial.verify === false || undefined,
-    code: dial.code,
-    reason: dial.reason,
-    'hold-ms': dial.holdMs,
-    'timeout-ms': dial.timeoutMs,
-  }
 }

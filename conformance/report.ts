@@ -13,6 +13,8 @@ interface AssertionResult {
   readonly status: string
   /** Milliseconds; missing for tests that did not run. */
   readonly duration?: number | null
+  /** What the test wants to stand beside its result. */
+  readonly meta?: { readonly note?: string }
 }
 
 export interface Circumstances {
@@ -22,6 +24,8 @@ export interface Circumstances {
   readonly runtime: string
   /** Peer name and what there is to know about it. */
   readonly peers: readonly { readonly name: string; readonly about: string }[]
+  /** Paragraphs at the end. */
+  readonly remarks?: readonly string[]
 }
 
 interface Row {
@@ -42,8 +46,10 @@ export function commitOf(root: string): string {
 }
 
 export function renderReport(report: TestReport, circumstances: Circumstances): string {
-  const { version, commit, date, runtime, peers } = circumstances
-  const results = report.testResults.flatMap(({ assertionResults }) => assertionResults)
+  const { version, commit, date, runtime, peers, remarks = [] } = circumstances
+  const all = report.testResults.flatMap(({ assertionResults }) => assertionResults)
+  // The rest are tests of the instruments.
+  const results = all.filter(({ ancestorTitles }) => peers.some(({ name }) => name === ancestorTitles[0]))
   const roles = [...new Set(results.map(({ ancestorTitles }) => ancestorTitles[1] ?? ''))]
   const passed = results.filter(({ status }) => status === 'passed').length
   const lines = [
@@ -51,7 +57,7 @@ export function renderReport(report: TestReport, circumstances: Circumstances): 
     '',
     '<!-- Written by `npm run conformance -- --write`. Do not edit. -->',
     '',
-    `tom-transport ${version} against real iroh nodes, over loopback, relays off: **${passed} of ${results.length} tests passed**.`,
+    `tom-transport ${version} against real iroh nodes and other QUIC stacks, over loopback, relays off: **${passed} of ${results.length} tests passed**.`,
     '',
     `Commit ${commit}; ${date}; ${runtime}. Each cell: the result and the seconds it took.`,
     '',
@@ -60,7 +66,9 @@ export function renderReport(report: TestReport, circumstances: Circumstances): 
     ...peers.map(({ name, about }) => `| ${name} | ${about} |`),
   ]
   for (const role of roles) {
-    const names = peers.map(({ name }) => name)
+    const isHere = (name: string): boolean =>
+      results.some(({ ancestorTitles: [peer, ofRole] }) => peer === name && ofRole === role)
+    const names = peers.map(({ name }) => name).filter(isHere)
     lines.push(
       '',
       `## ${heading(role)}`,
@@ -71,6 +79,7 @@ export function renderReport(report: TestReport, circumstances: Circumstances): 
     for (const { test, cells } of rowsOf(results, role))
       lines.push(`| ${test} | ${names.map((name) => cells.get(name) ?? '–').join(' | ')} |`)
   }
+  for (const remark of remarks) lines.push('', remark)
   return `${lines.join('\n')}\n`
 }
 
@@ -80,7 +89,7 @@ function heading(role: string): string {
 
 function rowsOf(results: readonly AssertionResult[], role: string): Row[] {
   const rows = new Map<string, Row>()
-  for (const { ancestorTitles, title, status, duration } of results) {
+  for (const { ancestorTitles, title, status, duration, meta } of results) {
     const [peer = '', ofRole = '', ...groups] = ancestorTitles
     if (ofRole !== role) continue
     const test = [...groups, title].join(': ').replaceAll('|', '\\|')
@@ -89,7 +98,8 @@ function rowsOf(results: readonly AssertionResult[], role: string): Row[] {
       row = { test, cells: new Map() }
       rows.set(test, row)
     }
-    row.cells.set(peer, `${status === 'passed' ? 'passed' : `**${status}**`} ${((duration ?? 0) / 1000).toFixed(1)}`)
+    const result = `${status === 'passed' ? 'passed' : `**${status}**`} ${((duration ?? 0) / 1000).toFixed(1)}`
+    row.cells.set(peer, meta?.note === undefined ? result : `${result} (${meta.note})`)
   }
   return [...rows.values()]
 }

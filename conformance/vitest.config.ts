@@ -6,9 +6,11 @@ export default defineConfig({
   test: {
     name: 'conformance',
     root: fileURLToPath(new URL('..', import.meta.url)),
-    include: ['conformance/native.test.ts', 'test/interop/iroh.test.ts'],
+    include: ['conformance/native.test.ts', 'test/interop/iroh.test.ts', 'conformance/oracles/*.test.ts'],
     pool: 'forks',
     fileParallelism: false,
+    // Of tests that say they may run at the same time.
+    maxConcurrency: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

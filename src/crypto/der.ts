@@ -125,7 +125,11 @@ export class DerReader {
 
   /** An INTEGER from 0 to 2^31 - 1. */
   smallInteger(): number {
-    return smallValue(this.unsigned())
+    const magnitude = this.unsigned()
+    if (magnitude.length > 4 || (magnitude.length === 4 && magnitude[0]! >= 0x80)) {
+      throw new DerError('an integer is too large')
+    }
+    return magnitude.reduce((value, byte) => (value << 8) | byte, 0)
   }
 
   null(): void {
@@ -143,15 +147,6 @@ export function readDer<T>(bytes: Uint8Array, read: (reader: DerReader) => T): T
   const reader = new DerReader(bytes)
   const value = read(reader)
   reader.end()
-  return value
-}
-
-/** The value of an unsigned magnitude below 2^31. */
-export function smallValue(magnitude: Uint8Array): number {
-  if (magnitude.length > 4 || (magnitude.length === 4 && magnitude[0]! >= 0x80))
-    throw new DerError('an integer is too large')
-  let value = 0
-  for (const byte of magnitude) value = (value << 8) | byte
   return value
 }
 

@@ -3,7 +3,7 @@
  * (`node/index.ts`, `portable/index.ts`), so that a browser bundle never meets node:crypto.
  */
 export { chacha20Block, chacha20KeyWords } from './chacha20-block.ts'
-export { contextTag, DerError, DerReader, DerTag, readDer, smallValue } from './der.ts'
+export { contextTag, DerError, DerReader, DerTag, readDer } from './der.ts'
 export { decodePacketNumber, readTruncated } from './packet-number.ts'
 export { unmaskHeader } from './packet-steps.ts'
 export { decodePem } from './pem.ts'

@@ -8,13 +8,14 @@
  * nothing was received in the space. Never above 2^53 - 1, so the nonce is exact: a peer that climbs further only loses its packets.
  */
 export function decodePacketNumber(truncated: number, bytesLength: number, largestReceived: number): number {
-  const expected = largestReceived + 1
+  const expected = Math.min(largestReceived + 1, Number.MAX_SAFE_INTEGER)
   const window = bytesLength === 1 ? 0x100 : bytesLength === 2 ? 0x10000 : bytesLength === 3 ? 0x1000000 : 0x100000000
   const half = window / 2
   const candidate = expected - (expected % window) + truncated
   if (candidate <= expected - half && candidate <= Number.MAX_SAFE_INTEGER - window) return candidate + window
   if (candidate > expected + half && candidate >= window) return candidate - window
-  return Math.min(candidate, Number.MAX_SAFE_INTEGER)
+  // 2^53 is a multiple of each window, so this has not left the numbers below it.
+  return candidate
 }
 
 /** The packet number field as it stands: `length` bytes, big endian. */

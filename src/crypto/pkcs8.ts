@@ -2,7 +2,7 @@
  * PKCS #8 private keys of Ed25519 and the elliptic curves, taken apart for providers that compute with bare numbers. RFC 5958 §2,
  * RFC 8410 §7, RFC 5915 §3. Whether the number is a key of the curve is the provider's question.
  */
-import { contextTag, DerError, DerTag, readDer, smallValue } from './der.ts'
+import { contextTag, DerError, DerTag, readDer } from './der.ts'
 
 export interface PrivateKeyInfo {
   /** The dotted object identifier of the algorithm; for elliptic curves that of the curve. */
@@ -34,7 +34,7 @@ export function decodePrivateKeyInfo(pkcs8: Uint8Array): PrivateKeyInfo {
 function ellipticKey(wrapped: Uint8Array): Uint8Array {
   return readDer(wrapped, (outer) => {
     const key = outer.sequence()
-    if (smallValue(key.unsigned()) !== 1) throw new DerError('an ECPrivateKey version that is not known')
+    if (key.smallInteger() !== 1) throw new DerError('an ECPrivateKey version that is not known')
     const number = key.contents(DerTag.OCTET_STRING)
     key.optional(contextTag(0, true)) // the curve again
     key.optional(contextTag(1, true)) // the public key

@@ -31,7 +31,7 @@ export class ConnectionRecord implements Deadlined {
   /** The route of the last datagram sent: nearly always that of the next one. */
   lastRoute: Route = NO_ROUTE
   /** Oldest first; mostly one, and looked through only when a datagram goes elsewhere than the last one. */
-  readonly routes: Route[] = []
+  routes: Route[] = []
 
   constructor(connection: Connection, handler: ConnectionHandler) {
     this.connection = connection
@@ -41,7 +41,9 @@ export class ConnectionRecord implements Deadlined {
   /** Adds a route. Returns `route` itself when it was held already, another one when that had to go for it, else undefined. */
   hold(route: Route): Route | undefined {
     if (this.routes.includes(route)) return route
-    this.routes.push(route)
+    // Of exactly this length: an array that is pushed to gets room for 17.
+    if (this.routes.length === 0) this.routes = [route]
+    else this.routes.push(route)
     return this.routes.length > MAX_HELD_ROUTES ? this.routes.shift() : undefined
   }
 }

@@ -201,6 +201,11 @@ export class Driver {
     if (record !== undefined && this.#mark(record)) this.#flush()
   }
 
+  /** Runs `callback` when the datagrams that are here by then were taken in, a turn of the event loop later. */
+  defer(callback: () => void): void {
+    this.#platform.defer(callback)
+  }
+
   /** Application close; the peer is told in the coming round. */
   closeConnection(connection: Connection, code: number, reason: string | Uint8Array): void {
     connection.close(code, reason, this.#platform.now())
@@ -430,7 +435,7 @@ export class Driver {
     this.#starved.delete(record)
     this.#blocked.delete(record)
     for (const route of record.routes) this.routes.release(route)
-    record.routes.length = 0
+    record.routes = []
   }
 
   /** The engine threw: a defect of ours. The others go on; the owner of this connection hears that it ended. */

@@ -406,6 +406,10 @@ class Host implements StreamHost {
     this.#driver.touch(this.#quic)
   }
 
+  defer(callback: () => void): void {
+    this.#driver.defer(callback)
+  }
+
   sendOver(id: number): void {
     this.#over(id, true)
   }

@@ -5,7 +5,7 @@
 import { canonicalSocketAddress, formatIp, formatSocketAddress, parseSocketAddress, sameBytes } from '../bytes/index.ts'
 import type { CryptoProvider } from '../crypto/index.ts'
 import { Driver } from '../driver/index.ts'
-import { EndpointAddr, EndpointId, EndpointTicket, ipAddr, parseTarget, SecretKey } from '../identity/index.ts'
+import { EndpointAddr, EndpointId, EndpointTicket, ipAddr, SecretKey } from '../identity/index.ts'
 import type { Platform, UdpSocket } from '../platform/index.ts'
 import { Engine, type EngineConfig, type Incoming as QuicIncoming, type QuicSettings } from '../quic/index.ts'
 import { type Alpn, alpnBytes } from './alpn.ts'
@@ -14,6 +14,7 @@ import { ConnectError, EndpointError } from './errors.ts'
 import { Incoming } from './incoming.ts'
 import { isDialable, localAddresses } from './local-addresses.ts'
 import { Router } from './router.ts'
+import { TargetCache } from './target-cache.ts'
 import { Settled, type WaitOptions, WaitQueue, withSignal } from './wait.ts'
 
 /** The world an endpoint runs in. */
@@ -71,6 +72,7 @@ export class Endpoint {
   readonly #onError: (error: unknown) => void
   #alpns: readonly Uint8Array[]
   #routerAlpns: readonly Uint8Array[] = []
+  readonly #targets = new TargetCache()
   readonly #connections = new Set<Connection>()
   readonly #undecided: Undecided[] = []
   /** For those who call `accept`: connections whose handshake is complete. */
@@ -190,7 +192,7 @@ export class Endpoint {
     if (timeoutMs !== undefined && !(timeoutMs > 0)) {
       throw new EndpointError('INVALID_OPTION', 'timeoutMs is a number of milliseconds above 0')
     }
-    const addr = toAddr(target)
+    const addr = this.#toAddr(target)
     const peer = addr.id
     if (peer.equals(this.id)) {
       throw new ConnectError('SELF_DIAL', 'this is our own id; dial another endpoint', peer)
@@ -338,16 +340,28 @@ export class Endpoint {
     }
   }
 
+  #toAddr(target: ConnectTarget): EndpointAddr {
+    if (typeof target === 'string') return this.#targets.parse(target)
+    if (target instanceof EndpointTicket) return target.addr
+    if (target instanceof EndpointId) return new EndpointAddr(target)
+    return target
+  }
+
+  /** The system is asked for its interfaces only where a port is one of ours: it takes a fifth of a millisecond. */
+  #isOwn(text: string, port: number): boolean {
+    if (!this.#driver.sockets.some((socket) => socket.port === port)) return false
+    return this.addr().ipAddrs.some((own) => formatSocketAddress(own) === text)
+  }
+
   /** Routes to the direct addresses of a peer, from the socket of the right family. */
   #routesTo(addr: EndpointAddr): { routes: number[]; tried: string[] } {
-    const own = new Set(this.addr().ipAddrs.map(formatSocketAddress))
     const routes: number[] = []
     const tried: string[] = []
     for (const direct of addr.ipAddrs) {
       const address = canonicalSocketAddress(direct)
       const text = formatSocketAddress(address)
       // spec/endpoint.md §2.2: our own addresses in a peer's list are stale, or its network is numbered as ours
-      if (own.has(text) || !isDialable(address)) continue
+      if (!isDialable(address) || this.#isOwn(text, address.port)) continue
       const route = this.#driver.route(formatIp(address.ip), address.port)
       if (route === undefined) continue
       routes.push(route)
@@ -437,13 +451,6 @@ export class Endpoint {
       // An error of the error handler has nowhere to go.
     }
   }
-}
-
-function toAddr(target: ConnectTarget): EndpointAddr {
-  if (typeof target === 'string') return parseTarget(target)
-  if (target instanceof EndpointTicket) return target.addr
-  if (target instanceof EndpointId) return new EndpointAddr(target)
-  return target
 }
 
 /** Settings of one dial, absent where it has none of its own. The idle timeout must not cut a longer wait short. */

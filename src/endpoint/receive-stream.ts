@@ -9,6 +9,12 @@ import { type WaitOptions, WaitQueue } from './wait.ts'
 
 /** Bytes one chunk may have unless the caller says otherwise: what moves cheaply through promises (spec/fast-path.md §5). */
 const DEFAULT_CHUNK = 65_536
+/** A reader that had this much, bytes, before it last ran out of data is in the middle of something large. */
+const LARGE_READ = 4096
+/** Then so much is collected before it is woken, bytes: a wake-up costs as much as receiving a packet. */
+const WORTH_WAKING = 16_384
+/** For so many turns of the event loop at most, and only while more comes in. */
+const MAX_TURNS = 4
 
 export class RecvStream implements AsyncIterable<Uint8Array> {
   /** QUIC stream id, unique in the connection. */
@@ -20,6 +26,13 @@ export class RecvStream implements AsyncIterable<Uint8Array> {
   #isAtEnd = false
   #resetCode: number | undefined = undefined
   #isStopped = false
+  /** Bytes read since the reader last ran out of data, and between the two times before that. */
+  #run = 0
+  #lastRun = 0
+  /** A wake-up is put off; the bytes that waited when it was last looked at, and the turns since. */
+  #isCollecting = false
+  #collected = 0
+  #turns = 0
   #web: ReadableStream<Uint8Array> | undefined = undefined
 
   /** Made by `Connection`. */
@@ -39,6 +52,10 @@ export class RecvStream implements AsyncIterable<Uint8Array> {
       if (this.#isAtEnd) return undefined
       const result = this.#tryRead(max)
       if (result !== 'empty') return result
+      if (this.#run > 0) {
+        this.#lastRun = this.#run
+        this.#run = 0
+      }
       await this.#readable.wait(signal)
     }
   }
@@ -120,6 +137,27 @@ export class RecvStream implements AsyncIterable<Uint8Array> {
 
   /** Something can be read, or the connection ended: whoever waits looks again. */
   onReadable(): void {
+    if (this.#lastRun < LARGE_READ || this.#readable.size === 0) {
+      this.#readable.wake()
+      return
+    }
+    if (this.#isCollecting) return
+    this.#isCollecting = true
+    this.#collected = 0
+    this.#turns = 0
+    this.#collect()
+  }
+
+  /** Wakes the reader, or waits another turn for more to hand out at once. A turn is a few microseconds; one that brings nothing ends the wait. */
+  readonly #collect = (): void => {
+    const { streams } = this.#host
+    const waiting = this.#isOver ? Number.POSITIVE_INFINITY : streams.waiting(this.id)
+    if (waiting < WORTH_WAKING && waiting > this.#collected && this.#turns++ < MAX_TURNS) {
+      this.#collected = waiting
+      this.#host.defer(this.#collect)
+      return
+    }
+    this.#isCollecting = false
     this.#readable.wake()
   }
 
@@ -144,7 +182,10 @@ export class RecvStream implements AsyncIterable<Uint8Array> {
       this.#over()
       return undefined
     }
-    if (result.kind === 'data') return result.bytes
+    if (result.kind === 'data') {
+      this.#run += result.bytes.length
+      return result.bytes
+    }
     this.#resetCode = result.code
     this.#over()
     throw this.#reset(result.code)

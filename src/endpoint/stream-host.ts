@@ -10,6 +10,8 @@ export interface StreamHost {
   readonly closeError: ConnectionClosedError | undefined
   /** A verb was used: the driver has something to do. */
   touch(): void
+  /** Runs `callback` a turn of the event loop later, when what has arrived by then is there to be read. */
+  defer(callback: () => void): void
   sendOver(id: number): void
   receiveOver(id: number): void
 }

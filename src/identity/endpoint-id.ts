@@ -3,7 +3,16 @@
  * iroh-base). It does not verify signatures; that is the crypto provider's.
  */
 import { ed25519 } from '@noble/curves/ed25519.js'
-import { compareBytes, decodeBase32, decodeHex, decodeZ32, encodeBase32, encodeHex, encodeZ32 } from '../bytes/index.ts'
+import {
+  compareBytes,
+  decodeBase32,
+  decodeHex,
+  decodeZ32,
+  encodeBase32,
+  encodeHex,
+  encodeZ32,
+  sameBytes,
+} from '../bytes/index.ts'
 import { IdentityError, messageOf } from './errors.ts'
 
 /** Length in bytes. */
@@ -14,11 +23,16 @@ const SHORT_LENGTH = 5
 /** A compressed Ed25519 point, 32 bytes, checked to be on the curve. Immutable. */
 export class EndpointId {
   readonly #bytes: Uint8Array
-  readonly #hex: string
+  /** Made when it is asked for: of most peers nobody reads it. */
+  #text: string | undefined = undefined
 
   private constructor(bytes: Uint8Array) {
     this.#bytes = bytes
-    this.#hex = encodeHex(bytes)
+  }
+
+  get #hex(): string {
+    this.#text ??= encodeHex(this.#bytes)
+    return this.#text
   }
 
   /** Copies 32 bytes. Throws IdentityError INVALID_ID for another length, or where they are no point of the curve. */
@@ -92,7 +106,7 @@ export class EndpointId {
   }
 
   equals(other: EndpointId): boolean {
-    return this.#hex === other.#hex
+    return sameBytes(this.#bytes, other.#bytes)
   }
 
   /** Bytewise order: negative, 0 or positive. */

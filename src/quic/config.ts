@@ -104,6 +104,9 @@ export function resolveSettings(...layers: (Partial<QuicSettings> | undefined)[]
   const settings: QuicSettings = Object.assign({}, DEFAULT_SETTINGS, ...layers)
   if (settings.activeConnectionIdLimit < 2) throw new RangeError('activeConnectionIdLimit must be 2 or more')
   if (settings.maxUdpPayloadSize < MIN_DATAGRAM) throw new RangeError('maxUdpPayloadSize must be 1200 or more')
+  const { maxPathId } = settings
+  if (maxPathId !== undefined && !(Number.isInteger(maxPathId) && maxPathId >= 0 && maxPathId <= 0xffff_ffff))
+    throw new RangeError('maxPathId must be an integer from 0 to 2^32 - 1')
   if (settings.minAckDelayUs !== undefined && settings.minAckDelayUs > MAX_ACK_DELAY_MS * 1000)
     throw new RangeError('minAckDelayUs must not exceed our max_ack_delay of 25,000 µs')
   return settings

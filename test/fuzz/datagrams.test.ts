@@ -4,7 +4,7 @@ import { memoryInUse } from '../sim/support/memory.ts'
 import { SimRandom } from '../sim/support/random.ts'
 import { FACTOR, SEED, TIMEOUT } from './support/budget.ts'
 import { mutate } from './support/mutate.ts'
-import { GENUINE_ROUTE, Pair } from './support/pair.ts'
+import { FURTHER_ROUTES, GENUINE_ROUTE, Pair } from './support/pair.ts'
 
 /** In all: over 100,000 datagrams. */
 const DATAGRAMS_PER_ROUND = 1280
@@ -67,6 +67,30 @@ const STAGES: readonly { name: string; survives: boolean; reach: (pair: Pair) =>
       pair.collect()
       for (const { to, bytes } of pair.flying.splice(0, pair.flying.length >> 1))
         pair[to].receive(bytes, GENUINE_ROUTE, pair.now)
+    },
+  },
+  {
+    name: 'a second path is being opened',
+    survives: true,
+    reach: (pair) => {
+      pair.dial()
+      pair.exchange(10)
+      pair.openPaths(1)
+      pair.collect()
+    },
+  },
+  {
+    name: 'two paths, with data on its way on both, one to be abandoned',
+    survives: true,
+    reach: (pair) => {
+      const connection = pair.dial()
+      pair.exchange(10)
+      pair.openPaths(2)
+      pair.exchange(10)
+      write(connection, 30_000)
+      pair.collect()
+      connection.abandonPath(2, 0x3e, pair.now)
+      pair.collect()
     },
   },
   {
@@ -144,7 +168,9 @@ test.each(STAGES)(
           const to = random.chance(0.85) ? genuine.to : random.pick(['client', 'server'] as const)
           // Whoever sends copies of a first Initial from elsewhere and is faster gets the answers (RFC 9000 §21.1): not tried where it must survive.
           const isStranger = random.chance(0.2) && !(survives && isHandshake(pair))
-          pair[to].receive(sent, isStranger ? random.int(1, 40) : GENUINE_ROUTE, pair.now)
+          const strays = !isHandshake(pair) && random.chance(0.05)
+          const from = strays ? random.pick([GENUINE_ROUTE, ...FURTHER_ROUTES]) : genuine.route
+          pair[to].receive(sent, isStranger ? random.int(1, 40) : from, pair.now)
           if (random.chance(0.1)) {
             pair.collect()
             pair.now += random.between(0, 3)

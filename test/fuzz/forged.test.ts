@@ -3,10 +3,11 @@ import { ErrorCode } from '../../src/quic/index.ts'
 import { memoryInUse } from '../sim/support/memory.ts'
 import { SimRandom } from '../sim/support/random.ts'
 import { FACTOR, SEED, TIMEOUT } from './support/budget.ts'
-import { forging, frames, scribble } from './support/forge.ts'
-import { type End, Pair } from './support/pair.ts'
+import { extensionFrames, forging, frames, scribble } from './support/forge.ts'
+import { type End, FURTHER_ROUTES, Pair } from './support/pair.ts'
 
 const ROUNDS = 200 * FACTOR
+const PATH_ROUNDS = 80 * FACTOR
 
 /** The application of an honest end: reads everything, answers every stream, asks for some itself. */
 function use(end: End, random: SimRandom): void {
@@ -93,6 +94,86 @@ test.each(['client', 'server'] as const)(
     // It does reach the rules.
     expect(codes.size).toBeGreaterThan(5)
     expect(survived).toBeGreaterThan(0)
+    expect(memoryInUse() - before).toBeLessThan(20_000_000)
+  },
+  TIMEOUT,
+)
+
+/** Paths come and go, and are preferred or not, as far as the peer lets them. */
+function shuffle(end: End, random: SimRandom, now: number): void {
+  for (const connection of end.connections) {
+    if (connection.isClosed || !connection.isConfirmed || !connection.isMultipath) continue
+    const open = connection.paths().filter(({ state }) => state === 'open')
+    if (connection.role === 'client' && random.chance(0.5))
+      connection.openPath(random.pick(FURTHER_ROUTES), random.pick(['available', 'backup']), now)
+    if (open.length > 1 && random.chance(0.2)) connection.abandonPath(random.pick(open).id, 0x3e, now)
+    else if (open.length > 0) connection.setPathStatus(random.pick(open).id, random.pick(['available', 'backup']))
+  }
+}
+
+test.each(['client', 'server'] as const)(
+  'a %s with the right keys, several paths, and the wrong frames about them',
+  (evil) => {
+    const honest = evil === 'client' ? 'server' : 'client'
+    const codes = new Set<number>()
+    let survived = 0
+    let opened = 0
+    const before = memoryInUse()
+    for (let round = 0; round < PATH_ROUNDS; round++) {
+      const label = `${SEED}/paths/${evil}/${round}`
+      const random = new SimRandom(label)
+      const share = random.pick([0.01, 0.03, 0.1, 0.5])
+      let begins = false
+      const pair = new Pair(random.fork('pair'), {
+        settings: { observedAddressRole: 2 },
+        wrap: {
+          [evil]: (crypto: Parameters<typeof forging>[0]) =>
+            forging(crypto, (bytes, start, end) => {
+              if (begins && random.chance(share)) extensionFrames(random, bytes, start, end)
+            }),
+        },
+      })
+      try {
+        pair.dial()
+        pair.exchange(10)
+        pair.openPaths(random.int(0, 3))
+        pair.exchange(random.int(0, 10))
+        begins = true
+        for (let steps = 0; steps < 10; steps++) {
+          for (const end of [pair.client, pair.server]) {
+            use(end, random)
+            shuffle(end, random, pair.now)
+          }
+          pair.exchange(3)
+          pair.pass(random.pick([5, 50, 500]))
+          pair.collect()
+          for (const connection of pair[honest].connections) {
+            const { paths, pathIds, responses, events } = connection.stats().footprint
+            expect(paths).toBeLessThanOrEqual(8)
+            expect(pathIds).toBeLessThanOrEqual(8 + 65)
+            expect(responses).toBeLessThanOrEqual(8 * 16)
+            expect(events).toBe(0)
+          }
+        }
+        for (const connection of pair[honest].connections) {
+          const reason = connection.closeReason
+          if (reason?.kind === 'local-transport') codes.add(reason.code)
+          if (reason === undefined) survived++
+          opened += pair[honest].events.get(connection)!.filter(({ type }) => type === 'path-opened').length
+        }
+        for (const connection of [...pair.client.connections, ...pair.server.connections])
+          connection.close(0, '', pair.now)
+        pair.pass(120_000)
+      } catch (error) {
+        throw new Error(label, { cause: error })
+      }
+      expect(pair.leftovers(), label).toEqual([])
+    }
+    expect(codes).not.toContain(ErrorCode.INTERNAL_ERROR)
+    // It does reach the rules, and paths live.
+    expect(codes).toContain(ErrorCode.PROTOCOL_VIOLATION)
+    expect(survived).toBeGreaterThan(PATH_ROUNDS / 10)
+    expect(opened).toBeGreaterThan(PATH_ROUNDS)
     expect(memoryInUse() - before).toBeLessThan(20_000_000)
   },
   TIMEOUT,

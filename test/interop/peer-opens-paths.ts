@@ -112,7 +112,7 @@ export function peerOpensPaths(peerNow: () => NativePeer, start: StartNoq): void
     await theirs.run({ action: 'echo', size: 100_000 })
     expect(low.openPaths).toHaveLength(FIRST_MAX_PATH_ID + 1)
     await expect(theirs.openPath(address)).rejects.toThrow(/maximum/)
-    await expect.poll(() => ofType(low.frames.received, 'paths_blocked')).toHaveLength(1)
+    await expect.poll(() => ofType(low.frames.received, 'paths_blocked').length).toBeGreaterThan(0)
     await theirs.closePath(3)
     expect(await openPath(theirs, address)).toBe(FIRST_MAX_PATH_ID + 1)
     await theirs.run({ action: 'echo', size: 100_000 })

@@ -41,9 +41,10 @@ export function describePeer(kind: PeerKind): void {
     const name = 'RFC 9000 §10.1: nothing to say for 40 s, and the connection lives'
     describe('we dial', () => test(name, () => idle.weDial))
     describe('it dials', () => test(name, () => idle.peerDials))
-    describe('we dial', () =>
+    describe('we dial', () => {
       describe('several paths', () =>
-        test('quic.md §5.7: nothing to say for 40 s, and two paths live', () => idle.paths)))
+        test('quic.md §5.7: nothing to say for 40 s, and two paths live', () => idle.paths))
+    })
   })
 }
 

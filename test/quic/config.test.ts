@@ -12,6 +12,9 @@ test('RFC 9000 §18.2: settings that no peer would accept are refused here', () 
   expect(() => resolveSettings({ activeConnectionIdLimit: 1 })).toThrow(RangeError)
   expect(() => resolveSettings({ maxUdpPayloadSize: 1_199 })).toThrow(RangeError)
   expect(() => resolveSettings({ minAckDelayUs: 25_001 })).toThrow(RangeError)
+  for (const maxPathId of [-1, 1.5, 2 ** 32, Number.NaN])
+    expect(() => resolveSettings({ maxPathId })).toThrow(RangeError)
+  expect(resolveSettings({ maxPathId: 2 ** 32 - 1 }).maxPathId).toBe(2 ** 32 - 1)
 })
 
 test('RFC 9000 §18: what we announce by default can be read by both roles', () => {

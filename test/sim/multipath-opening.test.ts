@@ -15,8 +15,8 @@ describe('two ways', () => {
     ]
     tell({ name: `near and far ${seed}`, ways }, (_sim, pair) => {
       pair.openValidated(1)
-      pair.carries(MEGABYTE, 20_000)
-      for (const end of pair.ends) for (const id of [0, 1]) expect(end.path(id)!.bytesSent).toBeGreaterThan(20_000)
+      pair.carries(HALF, 20_000)
+      for (const end of pair.ends) for (const id of [0, 1]) expect(end.path(id)!.bytesSent).toBeGreaterThan(8000)
     })
   })
 
@@ -26,7 +26,7 @@ describe('two ways', () => {
       sim.run(1000)
       expect(pair.server.path(1)!.peerStatus).toBe('backup')
       const before = pair.ends.map((end) => end.path(1)!.bytesSent)
-      pair.carries(MEGABYTE)
+      pair.carries(HALF)
       const spent = pair.ends.map((end, index) => end.path(1)!.bytesSent - before[index]!)
       expect(Math.max(...spent)).toBeLessThan(3000)
     })
@@ -35,7 +35,7 @@ describe('two ways', () => {
   test('quic.md §5.6: either side calls a path a backup, and back, while data flows', () => {
     tell({ name: 'status', ways: [NEAR, { delayMs: 20 }] }, (sim, pair) => {
       pair.openValidated(1)
-      const transfers = [pair.send('client', 8 * MEGABYTE), pair.send('server', 8 * MEGABYTE)]
+      const transfers = [pair.send('client', 4 * MEGABYTE), pair.send('server', 4 * MEGABYTE)]
       for (let round = 0; round < 8; round++) {
         sim.run(30)
         pair.setStatus(round % 2 === 0 ? 'client' : 'server', round % 4 < 2 ? 0 : 1, round < 4 ? 'backup' : 'available')
@@ -53,12 +53,28 @@ describe('two ways', () => {
     })
   })
 
+  test('quic.md §5.6: what is preferred of a path that is just moving is told all the same', () => {
+    tell({ name: 'status of a moving path', ways: [{ ...NEAR, nat: true }, NEAR] }, (sim, pair) => {
+      pair.openValidated(1)
+      sim.run(1000)
+      sim.rebind(0)
+      sim.ways[0]!.cut('down')
+      pair.send('client', 5000)
+      sim.until(() => !pair.server.path(0)!.validated)
+      pair.setStatus('server', 0, 'backup')
+      sim.run(500)
+      expect(pair.client.path(0)!.peerStatus).toBe('backup')
+      sim.ways[0]!.heal()
+      pair.carries(10_000)
+    })
+  })
+
   test('quic.md §5.6: when all are backups, they carry the data', () => {
     tell({ name: 'all backups', ways: [NEAR, FAR] }, (sim, pair) => {
       pair.openValidated(1)
       for (const id of [0, 1]) for (const side of ['client', 'server'] as const) pair.setStatus(side, id, 'backup')
       sim.run(1000)
-      pair.carries(MEGABYTE)
+      pair.carries(HALF)
     })
   })
 })
@@ -82,7 +98,7 @@ describe('opening', () => {
     tell({ name: 'never answered', ways: [NEAR, NEAR], trace: tap.trace }, (sim, pair) => {
       sim.ways[1]!.cut()
       expect(pair.open(1)).toBe(1)
-      pair.carries(MEGABYTE)
+      pair.carries(HALF)
       sim.run(25_000)
       const [gone] = pair.client.of('path-abandoned')
       expect(gone).toMatchObject({ path: 1, code: 0x3e76, byPeer: false })
@@ -103,7 +119,7 @@ describe('opening', () => {
       tell({ name: `half a way ${cut}`, ways: [NEAR, NEAR] }, (sim, pair) => {
         sim.ways[1]!.cut(cut)
         pair.open(1)
-        pair.carries(MEGABYTE)
+        pair.carries(HALF)
         sim.run(40_000)
         expect(pair.client.of('path-abandoned')).toMatchObject([{ path: 1, code: 0x3e76 }])
         for (const end of pair.ends) {
@@ -129,14 +145,22 @@ describe('opening', () => {
         const told = end.events.map(({ event }) => event.type).filter((type) => /^path-(opened|validated)/.test(type))
         expect(told).toEqual(['path-opened', 'path-validated'])
       }
-      pair.carries(MEGABYTE)
+      pair.carries(HALF)
+    })
+  })
+
+  test('quic.md §5.6: a status that overtakes the first packet of its path is kept for it', () => {
+    tell({ name: 'early status', ways: [{ ...NEAR, jitterMs: 20 }, NEAR] }, (sim, pair) => {
+      const ids = Array.from({ length: 7 }, () => pair.open(0, 'backup')!)
+      sim.run(3000)
+      for (const id of ids) expect(pair.server.path(id)!.peerStatus).toBe('backup')
     })
   })
 
   test('two interfaces of the client, one address of the server: the server keeps their paths apart', () => {
     tell({ name: 'shared server', ways: [NEAR, { ...FAR, sharesServer: 0 }] }, (_sim, pair) => {
       pair.openValidated(1)
-      pair.carries(MEGABYTE)
+      pair.carries(HALF)
       const [near, far] = pair.server.connection.paths()
       expect(near!.rttMs).toBeLessThan(60)
       expect(far!.rttMs).toBeGreaterThan(290)

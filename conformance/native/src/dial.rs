@@ -3,38 +3,64 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use iroh::endpoint::{Connection, RecvStream, SendStream, VarInt};
-use iroh::{Endpoint, EndpointAddr, EndpointId, RelayUrl, TransportAddr};
+use iroh::endpoint::{RecvStream, SendStream, VarInt};
+use iroh::{EndpointAddr, EndpointId, RelayUrl, TransportAddr};
 use iroh_tickets::endpoint::EndpointTicket;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::link::Link;
+use crate::node::{Failure, Node};
 use crate::options::Res;
-use crate::output::{chain, close_reason, connection_error};
+use crate::output::{chain, close_reason};
+use crate::paths;
 use crate::pattern::{BLOCK, Fnv, block, matches};
 use crate::server::{self, stats, write_pattern};
 
-#[derive(Clone)]
-pub struct Spec {
+/// Whom to dial.
+pub struct Target {
     addr: EndpointAddr,
     alpn: String,
+    limit: Duration,
+}
+
+/// What to do on a connection.
+#[derive(Clone)]
+pub struct Task {
     action: String,
     size: u64,
     count: u64,
     streams: u64,
     uni: bool,
     verify: bool,
-    code: u64,
-    reason: String,
-    hold_ms: u64,
-    timeout_ms: u64,
+    limit: Duration,
 }
 
-impl Spec {
+/// How a dial that is over ends.
+pub struct Ending {
+    code: u64,
+    reason: String,
+    hold: Duration,
+}
+
+const TIMEOUT_MS: u64 = 30_000;
+
+fn text<'a>(values: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    values.get(key).and_then(Value::as_str)
+}
+
+fn number(values: &Map<String, Value>, key: &str, fallback: u64) -> u64 {
+    values.get(key).and_then(Value::as_u64).unwrap_or(fallback)
+}
+
+fn limit(values: &Map<String, Value>) -> Duration {
+    Duration::from_millis(number(values, "timeout-ms", TIMEOUT_MS))
+}
+
+impl Target {
     pub fn from_json(values: &Map<String, Value>) -> Res<Self> {
-        let text = |key: &str| values.get(key).and_then(Value::as_str);
-        let number = |key: &str, fallback: u64| values.get(key).and_then(Value::as_u64).unwrap_or(fallback);
+        let text = |key: &str| text(values, key);
         let mut addr = match (text("ticket"), text("id")) {
             (Some(ticket), _) => ticket
                 .parse::<EndpointTicket>()
@@ -58,8 +84,7 @@ impl Spec {
                 });
             }
         }
-        let action = text("action").unwrap_or("echo").to_string();
-        let alpn = match (text("alpn"), action.as_str()) {
+        let alpn = match (text("alpn"), text("action").unwrap_or("echo")) {
             (Some(alpn), _) => alpn.to_string(),
             (None, "sink") => server::SINK.to_string(),
             (None, "drain") => server::DRAIN.to_string(),
@@ -69,67 +94,86 @@ impl Spec {
             (None, "reset") => server::RESET.to_string(),
             _ => server::ECHO.to_string(),
         };
-        Ok(Self {
-            addr,
-            alpn,
-            size: number("size", if action == "rtt" { 1 } else { 1024 }),
-            action,
-            count: number("count", 1),
-            streams: number("streams", 1).max(1),
-            uni: values.get("uni").and_then(Value::as_bool).unwrap_or(false),
-            verify: !values.get("no-verify").and_then(Value::as_bool).unwrap_or(false),
-            code: number("code", 0),
-            reason: text("reason").unwrap_or("done").to_string(),
-            hold_ms: number("hold-ms", 0),
-            timeout_ms: number("timeout-ms", 30_000),
-        })
+        let limit = limit(values);
+        Ok(Self { addr, alpn, limit })
+    }
+
+    pub async fn connect(&self, node: &Node) -> Result<Link, Failure> {
+        match timeout(self.limit, node.connect(self.addr.clone(), &self.alpn)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failure {
+                message: "time limit".to_string(),
+                reason: Value::Null,
+            }),
+        }
     }
 }
 
-/// Never fails: what went wrong is in the line.
-pub async fn run(endpoint: Endpoint, spec: Spec) -> Value {
-    let limit = Duration::from_millis(spec.timeout_ms);
-    let begin = Instant::now();
-    let connection = match timeout(limit, endpoint.connect(spec.addr.clone(), spec.alpn.as_bytes())).await {
-        Err(_) => return json!({ "event": "error", "stage": "connect", "message": "time limit" }),
-        Ok(Err(error)) => {
-            let reason = connection_error(&error).map(close_reason).unwrap_or(Value::Null);
-            return json!({ "event": "error", "stage": "connect", "message": chain(&error), "reason": reason });
+impl Task {
+    pub fn from_json(values: &Map<String, Value>) -> Self {
+        let action = text(values, "action").unwrap_or("echo").to_string();
+        Self {
+            size: number(values, "size", if action == "rtt" { 1 } else { 1024 }),
+            action,
+            count: number(values, "count", 1),
+            streams: number(values, "streams", 1).max(1),
+            uni: values.get("uni").and_then(Value::as_bool).unwrap_or(false),
+            verify: !values.get("no-verify").and_then(Value::as_bool).unwrap_or(false),
+            limit: limit(values),
         }
-        Ok(Ok(connection)) => connection,
+    }
+
+    /// Never fails: what went wrong is in the line.
+    pub async fn run(&self, link: &Link) -> Value {
+        let begin = Instant::now();
+        let outcome = timeout(self.limit, act(link, self)).await;
+        let ms = begin.elapsed().as_secs_f64() * 1000.0;
+        let mut line = match outcome {
+            Ok(Ok(line)) => line,
+            Ok(Err(message)) => json!({ "event": "error", "stage": self.action, "message": message }),
+            Err(_) => json!({ "event": "error", "stage": self.action, "message": "time limit" }),
+        };
+        line["action"] = json!(self.action);
+        line["alpn"] = json!(link.alpn());
+        line["ms"] = json!(ms);
+        line["reason"] = link.close_reason().as_ref().map(close_reason).unwrap_or(Value::Null);
+        line
+    }
+}
+
+impl Ending {
+    pub fn from_json(values: &Map<String, Value>) -> Self {
+        Self {
+            code: number(values, "code", 0),
+            reason: text(values, "reason").unwrap_or("done").to_string(),
+            hold: Duration::from_millis(number(values, "hold-ms", 0)),
+        }
+    }
+}
+
+/// One connection, one action. Never fails: what went wrong is in the line.
+pub async fn run(node: Node, target: Target, task: Task, ending: Ending) -> Value {
+    let begin = Instant::now();
+    let link = match target.connect(&node).await {
+        Ok(link) => link,
+        Err(failure) => return failure.line("connect"),
     };
     let connect_ms = begin.elapsed().as_secs_f64() * 1000.0;
-    let begin = Instant::now();
-    let outcome = timeout(limit, act(&connection, &spec)).await;
-    let ms = begin.elapsed().as_secs_f64() * 1000.0;
-    let closed = connection.close_reason();
-    if spec.hold_ms > 0 {
-        let _ = timeout(Duration::from_millis(spec.hold_ms), connection.closed()).await;
+    let mut line = task.run(&link).await;
+    if !ending.hold.is_zero() {
+        let _ = timeout(ending.hold, link.closed()).await;
     }
-    let mut line = match outcome {
-        Ok(Ok(line)) => line,
-        Ok(Err(message)) => json!({ "event": "error", "stage": spec.action.clone(), "message": message }),
-        Err(_) => json!({ "event": "error", "stage": spec.action.clone(), "message": "time limit" }),
-    };
-    line["action"] = json!(spec.action);
-    line["alpn"] = json!(spec.alpn);
     line["connectMs"] = json!(connect_ms);
-    line["ms"] = json!(ms);
-    line["paths"] = server::paths(&connection);
-    line["stats"] = stats(&connection);
-    line["reason"] = closed
-        .or(connection.close_reason())
-        .as_ref()
-        .map(close_reason)
-        .unwrap_or(Value::Null);
-    connection.close(
-        VarInt::from_u64(spec.code).unwrap_or(VarInt::MAX),
-        spec.reason.as_bytes(),
-    );
+    line["paths"] = paths::list(&link);
+    line["stats"] = stats(&link);
+    if line["reason"].is_null() {
+        line["reason"] = link.close_reason().as_ref().map(close_reason).unwrap_or(Value::Null);
+    }
+    link.close(ending.code, &ending.reason);
     line
 }
 
-async fn act(connection: &Connection, spec: &Spec) -> Res<Value> {
+async fn act(connection: &Link, spec: &Task) -> Res<Value> {
     match spec.action.as_str() {
         "connect" => Ok(json!({ "event": "result" })),
         "hold" => Ok(json!({ "event": "result", "closed": close_reason(&connection.closed().await) })),
@@ -148,7 +192,7 @@ async fn act(connection: &Connection, spec: &Spec) -> Res<Value> {
 }
 
 /// `streams` tasks, each doing `count` transfers of `size` bytes one after the other, a new stream for each.
-async fn transfers(connection: &Connection, spec: &Spec) -> Res<Value> {
+async fn transfers(connection: &Link, spec: &Task) -> Res<Value> {
     let mut tasks = JoinSet::new();
     for _ in 0..spec.streams {
         let connection = connection.clone();
@@ -166,7 +210,7 @@ async fn transfers(connection: &Connection, spec: &Spec) -> Res<Value> {
     Ok(json!({ "event": "result", "bytes": spec.size * spec.count * spec.streams, "verified": spec.verify }))
 }
 
-async fn transfer(connection: &Connection, spec: &Spec) -> Res<()> {
+async fn transfer(connection: &Link, spec: &Task) -> Res<()> {
     if spec.uni {
         let mut send = connection.open_uni().await.map_err(|error| chain(&error))?;
         write_pattern(&mut send, spec.size).await?;
@@ -249,7 +293,7 @@ async fn read_pattern(recv: &mut RecvStream, size: u64, verify: bool) -> Res<()>
 }
 
 /// `count` ping-pongs of `size` bytes on one stream.
-async fn rtt(connection: &Connection, spec: &Spec) -> Res<Value> {
+async fn rtt(connection: &Link, spec: &Task) -> Res<Value> {
     let (mut send, mut recv) = connection.open_bi().await.map_err(|error| chain(&error))?;
     let ping: Vec<u8> = block().into_iter().cycle().take(spec.size as usize).collect();
     let mut pong = vec![0; ping.len()];
@@ -272,7 +316,7 @@ async fn rtt(connection: &Connection, spec: &Spec) -> Res<Value> {
 }
 
 /// `count` datagrams of `size` bytes (at least 4: they carry a number), echoed; waits at most 2 s after the last one that came.
-async fn datagrams(connection: &Connection, spec: &Spec) -> Res<Value> {
+async fn datagrams(connection: &Link, spec: &Task) -> Res<Value> {
     let max = connection.max_datagram_size().ok_or("the peer takes no datagrams")?;
     let size = (spec.size as usize).clamp(4, max);
     let sender = {
@@ -308,7 +352,7 @@ async fn datagrams(connection: &Connection, spec: &Spec) -> Res<Value> {
 }
 
 /// Asks the peer to open `count` uni streams of `size` bytes.
-async fn push(connection: &Connection, spec: &Spec) -> Res<Value> {
+async fn push(connection: &Link, spec: &Task) -> Res<Value> {
     let (mut send, mut recv) = connection.open_bi().await.map_err(|error| chain(&error))?;
     send.write_all(&spec.size.to_be_bytes())
         .await
@@ -331,7 +375,7 @@ async fn push(connection: &Connection, spec: &Spec) -> Res<Value> {
 }
 
 /// The peer resets its side and stops ours: both codes are reported.
-async fn reset(connection: &Connection) -> Res<Value> {
+async fn reset(connection: &Link) -> Res<Value> {
     let (mut send, mut recv) = connection.open_bi().await.map_err(|error| chain(&error))?;
     send.write_all(&[1]).await.map_err(|error| chain(&error))?;
     let stopped = send

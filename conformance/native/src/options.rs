@@ -2,11 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use iroh::endpoint::{
-    AckFrequencyConfig, BindOpts, IdleTimeout, MtuDiscoveryConfig, QuicTransportConfig, VarInt, presets,
-};
+use iroh::endpoint::{BindOpts, presets};
 use iroh::{Endpoint, RelayMode, RelayUrl, SecretKey};
 use rustls::crypto::{CryptoProvider, ring};
 use serde_json::{Map, Value};
@@ -70,11 +67,18 @@ impl Options {
         self.values.get(key).and_then(Value::as_bool).unwrap_or(false)
     }
 
-    fn list(&self, key: &str) -> Vec<String> {
+    pub fn list(&self, key: &str) -> Vec<String> {
         match self.values.get(key) {
             Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_string).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// What a listener serves.
+    pub fn alpns(&self) -> Vec<Vec<u8>> {
+        let mut alpns: Vec<Vec<u8>> = ALPNS.iter().map(|alpn| alpn.as_bytes().to_vec()).collect();
+        alpns.extend(self.list("alpn-extra").into_iter().map(String::into_bytes));
+        alpns
     }
 
     pub async fn bind(&self) -> Res<Endpoint> {
@@ -85,13 +89,11 @@ impl Options {
             let urls: Result<Vec<RelayUrl>, _> = relays.iter().map(|url| url.parse::<RelayUrl>()).collect();
             RelayMode::custom(urls.map_err(|error| chain(&error))?)
         };
-        let mut alpns: Vec<Vec<u8>> = ALPNS.iter().map(|alpn| alpn.as_bytes().to_vec()).collect();
-        alpns.extend(self.list("alpn-extra").into_iter().map(String::into_bytes));
         let mut builder = Endpoint::builder(presets::Minimal)
             .crypto_provider(Arc::new(self.crypto_provider()?))
             .relay_mode(relay_mode)
-            .alpns(alpns)
-            .transport_config(self.transport_config()?)
+            .alpns(self.alpns())
+            .transport_config(self.iroh_transport()?)
             .keylog(self.flag("keylog"))
             .clear_ip_transports();
         let binds = self.list("bind");
@@ -115,7 +117,7 @@ impl Options {
 
     /// `--suite 1303` or `1303,1302` and `--group p256,x25519` put these first (suites: the others follow, since QUIC needs 0x1301
     /// for Initial packets; groups: only these are offered).
-    fn crypto_provider(&self) -> Res<CryptoProvider> {
+    pub fn crypto_provider(&self) -> Res<CryptoProvider> {
         let mut provider = ring::default_provider();
         if let Some(list) = self
             .values
@@ -150,68 +152,4 @@ impl Options {
         }
         Ok(provider)
     }
-
-    fn transport_config(&self) -> Res<QuicTransportConfig> {
-        let mut config = QuicTransportConfig::builder();
-        if self.flag("no-gso") {
-            config = config.enable_segmentation_offload(false);
-        }
-        if let Some(mtu) = self.number("mtu") {
-            let mtu = u16::try_from(mtu).map_err(|_| "--mtu: at most 65527".to_string())?;
-            config = config.initial_mtu(mtu);
-        }
-        if self.flag("no-mtud") {
-            config = config.mtu_discovery_config(None);
-        } else if let Some(bound) = self.number("mtu-max") {
-            let mut discovery = MtuDiscoveryConfig::default();
-            discovery.upper_bound(u16::try_from(bound).map_err(|_| "--mtu-max: at most 65527".to_string())?);
-            config = config.mtu_discovery_config(Some(discovery));
-        }
-        if let Some(ms) = self.number("idle-ms") {
-            let timeout =
-                IdleTimeout::try_from(Duration::from_millis(ms)).map_err(|_| "--idle-ms: too large".to_string())?;
-            config = config.max_idle_timeout(Some(timeout));
-        }
-        if let Some(ms) = self.number("keep-alive-ms") {
-            config = config.keep_alive_interval(Duration::from_millis(ms));
-            config = config.default_path_keep_alive_interval(Duration::from_millis(ms));
-        }
-        if let Some(count) = self.number("max-bidi") {
-            config = config.max_concurrent_bidi_streams(varint("max-bidi", count)?);
-        }
-        if let Some(count) = self.number("max-uni") {
-            config = config.max_concurrent_uni_streams(varint("max-uni", count)?);
-        }
-        if let Some(bytes) = self.number("stream-window") {
-            config = config.stream_receive_window(varint("stream-window", bytes)?);
-        }
-        if let Some(bytes) = self.number("window") {
-            config = config.receive_window(varint("window", bytes)?);
-        }
-        if let Some(bytes) = self.number("send-window") {
-            config = config.send_window(bytes);
-        }
-        if let Some(paths) = self.number("paths") {
-            let paths = u32::try_from(paths).map_err(|_| "--paths: too large".to_string())?;
-            config = config.max_concurrent_multipath_paths(paths);
-        }
-        if let Some(threshold) = self.number("ack-frequency") {
-            let mut frequency = AckFrequencyConfig::default();
-            frequency.ack_eliciting_threshold(varint("ack-frequency", threshold)?);
-            config = config.ack_frequency_config(Some(frequency));
-        }
-        if self.flag("observed-addresses") {
-            config = config
-                .send_observed_address_reports(true)
-                .receive_observed_address_reports(true);
-        }
-        if self.flag("pad-to-mtu") {
-            config = config.pad_to_mtu(true);
-        }
-        Ok(config.build())
-    }
-}
-
-fn varint(flag: &str, value: u64) -> Res<VarInt> {
-    VarInt::from_u64(value).map_err(|_| format!("--{flag}: at most 2^62 - 1"))
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use iroh::Endpoint;
-use iroh::endpoint::{Connection, Incoming, RecvStream, SendStream, VarInt};
+use iroh::endpoint::{RecvStream, SendStream, VarInt};
 use serde_json::{Value, json};
 
+use crate::link::Link;
+use crate::node::{Newcomer, Node};
 use crate::options::{Options, Res};
-use crate::output::{chain, close_reason, connection_error, emit};
+use crate::output::{chain, close_reason, emit};
+use crate::paths;
 use crate::pattern::{BLOCK, Fnv, block};
 
 pub const ECHO: &str = "tom/echo/1";
@@ -22,8 +24,8 @@ pub const CLOSE: &str = "tom/close/1";
 pub const RESET: &str = "tom/reset/1";
 pub const ALPNS: [&str; 7] = [ECHO, SINK, DRAIN, SOURCE, PUSH, CLOSE, RESET];
 
-pub const CLOSE_CODE: u32 = 7;
-pub const CLOSE_REASON: &[u8] = b"server done";
+pub const CLOSE_CODE: u64 = 7;
+pub const CLOSE_REASON: &str = "server done";
 pub const RESET_CODE: u32 = 8;
 pub const STOP_CODE: u32 = 9;
 
@@ -49,7 +51,7 @@ impl Mode {
 
 pub struct Shared {
     mode: Mutex<Mode>,
-    connections: Mutex<HashMap<u64, Connection>>,
+    connections: Mutex<HashMap<u64, Link>>,
     next: AtomicU64,
 }
 
@@ -76,18 +78,36 @@ impl Shared {
         *self.mode.lock().expect("no panics") = mode;
     }
 
-    /// Closes all accepted connections; returns how many there were.
-    pub fn close_all(&self, code: u64, reason: &str) -> usize {
-        let all: Vec<Connection> = self.connections.lock().expect("no panics").values().cloned().collect();
-        for connection in &all {
-            connection.close(VarInt::from_u64(code).unwrap_or(VarInt::MAX), reason.as_bytes());
+    /// Remembers a connection until it ends, under the number that is returned.
+    pub fn add(&self, link: &Link) -> u64 {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.connections.lock().expect("no panics").insert(number, link.clone());
+        number
+    }
+
+    pub fn get(&self, number: u64) -> Option<Link> {
+        self.connections.lock().expect("no panics").get(&number).cloned()
+    }
+
+    pub fn remove(&self, number: u64) {
+        self.connections.lock().expect("no panics").remove(&number);
+    }
+
+    /// Closes all connections, or the one with this number; returns how many there were.
+    pub fn close(&self, number: Option<u64>, code: u64, reason: &str) -> usize {
+        let all: Vec<Link> = match number {
+            Some(number) => self.get(number).into_iter().collect(),
+            None => self.connections.lock().expect("no panics").values().cloned().collect(),
+        };
+        for link in &all {
+            link.close(code, reason);
         }
         all.len()
     }
 }
 
-pub async fn accept_loop(endpoint: Endpoint, shared: Arc<Shared>) {
-    while let Some(incoming) = endpoint.accept().await {
+pub async fn accept_loop(node: Node, shared: Arc<Shared>) {
+    while let Some(incoming) = node.accept().await {
         let mode = *shared.mode.lock().expect("no panics");
         match mode {
             Mode::Refuse => {
@@ -98,9 +118,9 @@ pub async fn accept_loop(endpoint: Endpoint, shared: Arc<Shared>) {
                 emit(json!({ "event": "incoming", "decision": "ignore" }));
                 incoming.ignore();
             }
-            Mode::Retry if !incoming.remote_addr_validated() => {
+            Mode::Retry if !incoming.validated() => {
                 emit(json!({ "event": "incoming", "decision": "retry" }));
-                let _ = incoming.retry();
+                incoming.retry();
             }
             _ => {
                 tokio::spawn(serve(incoming, shared.clone()));
@@ -109,59 +129,48 @@ pub async fn accept_loop(endpoint: Endpoint, shared: Arc<Shared>) {
     }
 }
 
-async fn serve(incoming: Incoming, shared: Arc<Shared>) {
-    let validated = incoming.remote_addr_validated();
-    let connection = match incoming.await {
-        Ok(connection) => connection,
-        Err(error) => {
-            let reason = connection_error(&error).map(close_reason).unwrap_or(Value::Null);
-            emit(json!({ "event": "error", "stage": "accept", "message": chain(&error), "reason": reason }));
+async fn serve(incoming: Newcomer, shared: Arc<Shared>) {
+    let validated = incoming.validated();
+    let link = match incoming.establish().await {
+        Ok(link) => link,
+        Err(failure) => {
+            let (message, reason) = (failure.message, failure.reason);
+            emit(json!({ "event": "error", "stage": "accept", "message": message, "reason": reason }));
             return;
         }
     };
-    let number = shared.next.fetch_add(1, Ordering::Relaxed);
-    shared
-        .connections
-        .lock()
-        .expect("no panics")
-        .insert(number, connection.clone());
-    let alpn = String::from_utf8_lossy(connection.alpn()).into_owned();
+    let number = shared.add(&link);
+    let alpn = link.alpn();
     emit(json!({
         "event": "connection",
         "connection": number,
-        "remote": connection.remote_id().to_string(),
+        "remote": link.remote(),
         "alpn": alpn,
         "validated": validated,
-        "paths": paths(&connection),
+        "paths": paths::list(&link),
     }));
-    let streams = tokio::spawn(serve_streams(connection.clone(), number, alpn.clone()));
-    let uni = tokio::spawn(serve_uni(connection.clone(), number));
-    let datagrams = tokio::spawn(serve_datagrams(connection.clone(), alpn));
-    let error = connection.closed().await;
-    shared.connections.lock().expect("no panics").remove(&number);
-    let stats = stats(&connection);
+    let tasks = [
+        tokio::spawn(serve_streams(link.clone(), number, alpn.clone())),
+        tokio::spawn(serve_uni(link.clone(), number)),
+        tokio::spawn(serve_datagrams(link.clone(), alpn)),
+    ];
+    watch(link, number, shared).await;
+    for task in tasks {
+        task.abort();
+    }
+}
+
+/// Reports what happens to the paths and how the connection ends.
+pub async fn watch(link: Link, number: u64, shared: Arc<Shared>) {
+    let events = tokio::spawn(paths::report_events(link.clone(), number));
+    let error = link.closed().await;
+    shared.remove(number);
+    events.abort();
+    let stats = stats(&link);
     emit(json!({ "event": "closed", "connection": number, "reason": close_reason(&error), "stats": stats }));
-    streams.abort();
-    uni.abort();
-    datagrams.abort();
 }
 
-pub fn paths(connection: &Connection) -> Value {
-    connection
-        .paths()
-        .iter()
-        .map(|path| {
-            json!({
-                "id": path.id().to_string(),
-                "remote": path.remote_addr().to_string(),
-                "selected": path.is_selected(),
-                "rttMs": path.rtt().as_secs_f64() * 1000.0,
-            })
-        })
-        .collect()
-}
-
-pub fn stats(connection: &Connection) -> Value {
+pub fn stats(connection: &Link) -> Value {
     let stats = connection.stats();
     json!({
         "sentDatagrams": stats.udp_tx.datagrams,
@@ -172,7 +181,7 @@ pub fn stats(connection: &Connection) -> Value {
     })
 }
 
-async fn serve_streams(connection: Connection, number: u64, alpn: String) {
+async fn serve_streams(connection: Link, number: u64, alpn: String) {
     while let Ok((send, recv)) = connection.accept_bi().await {
         let alpn = alpn.clone();
         let connection = connection.clone();
@@ -184,7 +193,7 @@ async fn serve_streams(connection: Connection, number: u64, alpn: String) {
                 SOURCE => source(send, recv).await,
                 PUSH => push(&connection, send, recv).await,
                 CLOSE => {
-                    connection.close(CLOSE_CODE.into(), CLOSE_REASON);
+                    connection.close(CLOSE_CODE, CLOSE_REASON);
                     Ok(())
                 }
                 RESET => reset(send, recv).await,
@@ -198,7 +207,7 @@ async fn serve_streams(connection: Connection, number: u64, alpn: String) {
 }
 
 /// Every ALPN: what arrives on a uni stream is counted and reported as an event.
-async fn serve_uni(connection: Connection, number: u64) {
+async fn serve_uni(connection: Link, number: u64) {
     while let Ok(mut recv) = connection.accept_uni().await {
         tokio::spawn(async move {
             let id = u64::from(VarInt::from(recv.id()));
@@ -215,7 +224,7 @@ async fn serve_uni(connection: Connection, number: u64) {
 }
 
 /// All but the sinks echo datagrams.
-async fn serve_datagrams(connection: Connection, alpn: String) {
+async fn serve_datagrams(connection: Link, alpn: String) {
     while let Ok(datagram) = connection.read_datagram().await {
         if alpn != SINK && alpn != DRAIN {
             let _ = connection.send_datagram(datagram);
@@ -280,7 +289,7 @@ async fn source(mut send: SendStream, mut recv: RecvStream) -> Res<()> {
 }
 
 /// Request: length and count, 8 bytes each. We open `count` uni streams of `length` pattern bytes and finish the answer when all are acknowledged.
-async fn push(connection: &Connection, mut send: SendStream, mut recv: RecvStream) -> Res<()> {
+async fn push(connection: &Link, mut send: SendStream, mut recv: RecvStream) -> Res<()> {
     let length = read_u64(&mut recv).await?;
     let count = read_u64(&mut recv).await?;
     let mut streams = tokio::task::JoinSet::new();

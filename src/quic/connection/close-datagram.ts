@@ -2,6 +2,7 @@
 import { ACK_DELAY_EXPONENT, MIN_DATAGRAM } from '../config.ts'
 import { ErrorCode } from '../errors.ts'
 import { Level } from '../level.ts'
+import type { Path } from '../path/path.ts'
 import type { Transmit } from '../slots.ts'
 import { writeConnectionClose } from '../wire/control-frames.ts'
 import type { DatagramBuilder } from './datagram-builder.ts'
@@ -13,20 +14,51 @@ const LEAST_DATAGRAM = 64
 /** Room in a packet for the frame without a reason, bytes. */
 const LEAST_ROOM = 24
 
-/** False when nothing may be sent, or no slot is free: `closePending` then says whether to try again. */
-export function pollClose(parts: Parts, builder: DatagramBuilder, now: number, out: Transmit): boolean {
-  const { paths, handshake, slots, lifecycle, role } = parts
-  const path = paths.preferred
+/** Says CONNECTION_CLOSE as often as the lifecycle wants it said. */
+export class CloseDatagrams {
+  readonly #parts: Parts
+  readonly #builder: DatagramBuilder
+  /** Where it has yet to go this time. */
+  #waiting: Path[] = []
+
+  constructor(parts: Parts, builder: DatagramBuilder) {
+    this.#parts = parts
+    this.#builder = builder
+  }
+
+  /** False when nothing is to be sent, or no slot is free. */
+  poll(now: number, out: Transmit): boolean {
+    const { lifecycle, paths } = this.#parts
+    if (lifecycle.closePending) {
+      lifecycle.closePending = false
+      // over every path: the preferred one may have died without anybody knowing, and soon nobody is here to say it again
+      const ways = paths.live.filter((path) => path.isOpen && path.link.validated)
+      this.#waiting = ways.length > 0 ? ways : [paths.preferred]
+    }
+    for (let path = this.#waiting[0]; path !== undefined; path = this.#waiting[0]) {
+      const result = closeDatagram(this.#parts, this.#builder, path, now, out)
+      if (result === 'no slot') return false
+      this.#waiting.shift()
+      if (result === 'sent') return true
+    }
+    return false
+  }
+}
+
+function closeDatagram(
+  parts: Parts,
+  builder: DatagramBuilder,
+  path: Path,
+  now: number,
+  out: Transmit,
+): 'sent' | 'not allowed' | 'no slot' {
+  const { handshake, slots, lifecycle, role } = parts
   const { link } = path
   const frame = lifecycle.closeFrame!
   const maxSize = Math.min(MIN_DATAGRAM, link.amplificationBudget)
-  lifecycle.closePending = false
-  if (maxSize < LEAST_DATAGRAM) return false
+  if (maxSize < LEAST_DATAGRAM) return 'not allowed'
   const slot = slots.acquire()
-  if (slot === -1) {
-    lifecycle.closePending = true
-    return false
-  }
+  if (slot === -1) return 'no slot'
   const base = slots.offset(slot)
   let at = base
   let count = 0
@@ -51,11 +83,11 @@ export function pollClose(parts: Parts, builder: DatagramBuilder, now: number, o
   }
   if (count === 0) {
     slots.release(slot)
-    return false
+    return 'not allowed'
   }
   if (padded) builder.drafts[count - 1]!.padTo(base + MIN_DATAGRAM)
   let length = 0
   for (let index = 0; index < count; index++) length += builder.seal(builder.drafts[index]!, now)
   builder.handOver(out, slot, length, path, link, link.route, 'data')
-  return true
+  return 'sent'
 }

@@ -64,9 +64,9 @@ function tickPath(parts: Parts, path: Path, now: number): 'fine' | 'unreachable'
   const { paths } = parts
   const { detection, link } = path
   if (detection.deadline() <= now) {
-    detection.timeout(now)
+    if (detection.timeout(now) !== undefined) paths.probeTimedOut(path, now)
     if (link.mtu.timedOut(detection.ptoCount, now)) link.recovery.setMtu(link.mtu.current)
-    if (path.becameSuspect && paths.hasAlternative(path)) detection.resendElsewhere(path.space)
+    if (path.isSuspect && paths.hasAlternative(path)) detection.resendElsewhere(path.space)
   }
   if (path.pacedUntil <= now) path.pacedUntil = NEVER
   if (path.keepAliveAt <= now) path.keepAlive(now)

@@ -3,7 +3,6 @@
  * rest decode to a small object. A frame that breaks a rule throws TransportError, caught in receive.ts.
  */
 import { canonicalIp, Reader, TruncatedError } from '../../bytes/index.ts'
-import { MAX_ACK_DELAY_MS } from '../config.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'
 import { sendsReports } from '../path/observed-address.ts'
@@ -41,6 +40,8 @@ import {
 } from '../wire/stream-frames.ts'
 import type { Parts } from './parts.ts'
 
+/** RFC 9000 §18.2: no max_ack_delay reaches 2^14 ms, so no ACK_FREQUENCY makes us wait for longer. */
+const LONGEST_ACK_DELAY_MS = 2 ** 14 - 1
 const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(FrameType))
 
 export class FrameDispatch {
@@ -314,7 +315,8 @@ export class FrameDispatch {
     // RFC 9002 §5.3: the delay counts in 1-RTT only, in units the peer announced
     const exponent = handshake.peerParameters?.ackDelayExponent ?? 3
     const delayMs = level === Level.OneRtt ? (ack.delay * 2 ** exponent) / 1000 : 0
-    path.detection.receivedAck(space, ack, delayMs, now)
+    const news = path.detection.receivedAck(space, ack, delayMs, now)
+    if (news && path.isOpen) path.acknowledged(now)
     if (level === Level.OneRtt) {
       const oneRtt = handshake.oneRtt
       if (oneRtt !== undefined && !oneRtt.phaseAcknowledged && space.largestAcked >= path.sendPhaseStart)
@@ -343,6 +345,7 @@ export class FrameDispatch {
     // RFC 9000 §8.2.3: what is validated is the address the challenge went to, whatever way the answer came
     const wasValidated = path.link.validated
     if (path.link.receiveResponse(data, now)) {
+      path.answered()
       path.previous?.stopValidation()
       path.previous = undefined
       if (!wasValidated) this.#parts.paths.validated(path, now)
@@ -388,7 +391,7 @@ export class FrameDispatch {
     // spec/quic.md §6.4: for all paths
     this.#parts.paths.applyAckFrequency({
       threshold: frequency.threshold,
-      maxAckDelayMs: Math.min(frequency.maxAckDelayUs / 1000, MAX_ACK_DELAY_MS * 1000),
+      maxAckDelayMs: Math.min(frequency.maxAckDelayUs / 1000, LONGEST_ACK_DELAY_MS),
       reorderingThreshold: frequency.reorderingThreshold,
     })
   }

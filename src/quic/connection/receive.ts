@@ -326,7 +326,7 @@ export class Receive {
     if (dispatch.immediateAck) space.ackPolicy.immediate()
     lifecycle.received(now, paths.largestPtoMs)
     if (path.isOpen) {
-      path.restartClocks(now)
+      path.received(now, paths.live.length === 1)
       // RFC 9000 §9.3: only the newest non-probing packet moves a path
       if (route !== path.link.route && dispatch.nonProbing && packetNumber > largestBefore && parts.role === 'server')
         follow(parts, path, route, datagramLength, now)

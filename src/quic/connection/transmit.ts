@@ -12,7 +12,7 @@ import { TAG_LENGTH } from '../protection/packet-protection.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
 import type { Transmit } from '../slots.ts'
 import { FrameType } from '../wire/frame-types.ts'
-import { pollClose } from './close-datagram.ts'
+import { CloseDatagrams } from './close-datagram.ts'
 import { DatagramBuilder } from './datagram-builder.ts'
 import type { PacketDraft } from './packet-draft.ts'
 import { type Parts, Pending } from './parts.ts'
@@ -33,6 +33,7 @@ export class Transmitter {
   readonly #parts: Parts
   readonly #host: TransmitHost
   readonly #builder: DatagramBuilder
+  readonly #close: CloseDatagrams
   /** Dialling: further routes that get a copy of each datagram until the first answer. */
   #fanOut: readonly Route[] = []
   #copy: Uint8Array | undefined = undefined
@@ -45,6 +46,7 @@ export class Transmitter {
     this.#parts = parts
     this.#host = host
     this.#builder = new DatagramBuilder(parts)
+    this.#close = new CloseDatagrams(parts, this.#builder)
     this.#nextSkip = parts.settings.skipPacketNumbers ? this.#skipDistance() : NEVER
   }
 
@@ -73,7 +75,7 @@ export class Transmitter {
     if (this.#copy !== undefined) return this.#pollCopy(out)
     if (lifecycle.state === 'drained') return false
     if (lifecycle.isEnded) {
-      if (!lifecycle.closePending || !pollClose(parts, builder, now, out)) return false
+      if (!this.#close.poll(now, out)) return false
       this.#keepCopy(out)
       return true
     }

@@ -49,6 +49,11 @@ export class PathControl implements FrameOwner {
     return this.#codes.size
   }
 
+  /** Did our PATH_ABANDON for `pathId`, said before, arrive? */
+  isHeard(pathId: number): boolean {
+    return !this.#codes.has(pathId)
+  }
+
   abandon(pathId: number, code: number): void {
     this.#codes.set(pathId, code)
     this.#abandons.push(pathId)

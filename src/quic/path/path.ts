@@ -40,7 +40,7 @@ export interface PathParts {
   readonly localIds: LocalIds
   readonly peerIds: PeerIds
   readonly link: PathLink
-  /** Silence after which a PING is sent on the path, ms; 0 = never. */
+  /** A PING is sent on the path when nothing else asked the peer for an answer there for so long, ms; 0 = never. */
   readonly keepAliveMs: number
   /** Silence after which the path is abandoned, unless it is the last, ms; 0 = never. */
   readonly idleMs: number
@@ -65,8 +65,6 @@ export class Path implements LossEvents {
   peerStatusSequence = 0
   /** The peer's PATH_ABANDON arrived. */
   peerAbandoned = false
-  /** Our PATH_ABANDON arrived. */
-  abandonAcked = false
   /** When what is left of an abandoned path goes, ms. */
   discardAt = NEVER
   /** Lowest packet number received in the current key phase, -1 when none was (RFC 9001 §6.5). */
@@ -92,6 +90,9 @@ export class Path implements LossEvents {
   #idleAt = NEVER
   /** RFC 9000 §10.1, per path: the timer restarts on the first ack-eliciting packet sent since the last receipt. */
   #sentSinceReceived = false
+  /** Since the last probe timeout. */
+  #answered = true
+  #suspect = false
 
   constructor(parts: PathParts) {
     this.id = parts.id
@@ -109,12 +110,19 @@ export class Path implements LossEvents {
 
   /** No answer to several probes in a row: data goes another way while there is one. */
   get isSuspect(): boolean {
-    return this.detection.ptoCount >= SUSPECT_PTOS
+    return this.#suspect && this.detection.ptoCount >= SUSPECT_PTOS
   }
 
-  /** The probe timeout that has just passed made it suspect. */
-  get becameSuspect(): boolean {
-    return this.detection.ptoCount === SUSPECT_PTOS
+  /** A probe timeout has passed: in vain, unless there was an answer since the last. */
+  probeTimedOut(): void {
+    this.#suspect = !this.#answered
+    this.#answered = false
+  }
+
+  /** PATH_RESPONSE came on the path, or an acknowledgement of one of its packets on any. */
+  answered(): void {
+    this.#answered = true
+    this.#suspect = false
   }
 
   queueResponse(route: Route, data: Uint8Array, received: number): void {
@@ -146,11 +154,30 @@ export class Path implements LossEvents {
     this.restartClocks(now)
   }
 
-  /** The path is in use from now on, or an authenticated packet arrived on it. */
+  /** The path is in use from now on. */
   restartClocks(now: number): void {
+    this.#restartKeepAlive(now)
+    this.received(now, false)
+  }
+
+  /** An authenticated packet arrived on the path. While it is `alone`, the acknowledgements go here as well, so the peer will hear from us. */
+  received(now: number, alone: boolean): void {
     this.#sentSinceReceived = false
-    this.#keepAliveAt = this.#keepAliveMs === 0 ? NEVER : now + this.#keepAliveMs
     this.#restartIdle(now)
+    if (alone) this.#restartKeepAlive(now)
+  }
+
+  /**
+   * A packet of this path was acknowledged, perhaps on another one: to the peer, PATH_ACK is as good there, so that a path that it does not
+   * prefer may never bring anything but PATH_RESPONSE.
+   */
+  acknowledged(now: number): void {
+    this.answered()
+    this.#restartIdle(now)
+  }
+
+  #restartKeepAlive(now: number): void {
+    this.#keepAliveAt = this.#keepAliveMs === 0 ? NEVER : now + this.#keepAliveMs
   }
 
   #restartIdle(now: number): void {
@@ -158,7 +185,9 @@ export class Path implements LossEvents {
     this.#idleAt = this.#idleMs === 0 ? NEVER : now + Math.max(this.#idleMs, 3 * this.detection.ptoMs())
   }
 
+  /** What was sent on the path asks for an answer: the peer hears from us here, and no PING is needed for a while. */
   sentEliciting(now: number): void {
+    this.#restartKeepAlive(now)
     if (this.#sentSinceReceived) return
     this.#sentSinceReceived = true
     this.#restartIdle(now)

@@ -35,6 +35,8 @@ const ABANDON_WAIT_MS = 10_000
 const NO_PATH_PTOS = 3
 /** With more PATH_ABANDON frames than this unacknowledged, no path ids are given back: who uses them up has to listen, too. */
 const MAX_UNHEARD = 16
+/** PATH_STATUS frames kept for paths that have not appeared yet: a client opens a few at once. */
+const MAX_EARLY = 8
 const NEVER = Number.POSITIVE_INFINITY
 
 /** Bits of `wake`: which of the frame owners in here has something to say. */
@@ -74,6 +76,8 @@ export class Paths {
   #peerUdpPayload = MIN_DATAGRAM
   #peerMaxAckDelayMs = MAX_ACK_DELAY_MS
   #reporting = false
+  /** Server: PATH_STATUS frames that overtook the first packet of their path, by its id. */
+  readonly #early = new Map<number, PathStatusFrame>()
   #ackFrequency: AckFrequency | undefined = undefined
 
   constructor(resources: Resources, pool: SentFramePool, events: EventQueue, host: PathsHost, first: FirstPath) {
@@ -225,7 +229,7 @@ export class Paths {
   }
 
   #open(id: number, route: Route, now: number): Path {
-    const { trace, settings } = this.#resources
+    const { trace } = this.#resources
     const link = makeLink(this.#resources, route, this.#peerUdpPayload)
     const path = this.#assemble(id, link)
     path.detection.handshakeConfirmed = true
@@ -234,21 +238,41 @@ export class Paths {
       this.noPathAt = NEVER
       for (const other of this.live) if (!other.isOpen) other.discardAt = now + 3 * this.largestPtoMs
     }
+    this.#events.push({ type: 'path-opened', path: id, route })
     // spec/quic.md §5.4: who has proved an address need not prove it again for another path
-    if (this.live.some((other) => other !== path && other.isOpen && other.linkOn(route)?.validated === true))
+    if (this.live.some((other) => other !== path && other.isOpen && other.linkOn(route)?.validated === true)) {
       this.validated(path, now)
-    // noq goes on asking until the path has been idle for too long
-    else link.startValidation(now + Math.max(settings.pathIdleTimeoutMs, 3 * path.detection.ptoMs()))
+      // nothing to ask there, but the server has yet to hear of the path
+      path.pingPending = this.#resources.role === 'client'
+    } else this.#validate(path, now)
     path.restartClocks(now)
     if (this.#reporting) this.#report(path)
-    this.#events.push({ type: 'path-opened', path: id, route })
     trace?.event(now, 'connectivity:path_assigned', { path_id: id, route })
     return path
+  }
+
+  /** Asks whether the peer receives there; noq goes on asking until the path has been idle for too long. */
+  #validate(path: Path, now: number): void {
+    path.link.startValidation(now + Math.max(this.#resources.settings.pathIdleTimeoutMs, 3 * path.detection.ptoMs()))
+  }
+
+  /**
+   * A probe timeout has passed. Where there are several paths, the peer may acknowledge on one that is dead (noq does so on the one it prefers): PATH_CHALLENGE,
+   * which is answered on the path itself (spec/quic.md §5.4), tells which of them live.
+   */
+  probeTimedOut(path: Path, now: number): void {
+    path.probeTimedOut()
+    const { link } = path
+    if (this.openCount > 1 && link.validated && link.deadline === NEVER && !link.challengePending)
+      this.#validate(path, now)
   }
 
   /** The address of the path's link is proved. */
   validated(path: Path, now: number): void {
     path.link.validated = true
+    // what waits on a way that seems dead has somewhere to go now
+    for (const other of this.live)
+      if (other !== path && other.isOpen && other.isSuspect) other.detection.resendElsewhere(other.space)
     this.#events.push({ type: 'path-validated', path: path.id, route: path.link.route })
     if (path.id === 0) return
     path.restartClocks(now)
@@ -266,6 +290,9 @@ export class Paths {
     if (!this.#ids.peer(id).open()) return undefined
     const path = this.#open(id, route, now)
     path.link.bytesReceived = length
+    const early = this.#early.get(id)
+    if (early !== undefined) this.#setPeerStatus(path, early)
+    this.#early.delete(id)
     return path
   }
 
@@ -292,7 +319,8 @@ export class Paths {
     if (path === undefined || !path.isOpen) throw new RangeError(`there is no open path ${id}`)
     if (path.status === status) return
     path.status = status
-    if (path.link.validated) this.#say(path)
+    // spec/quic.md §5.4: of a new path the peer hears once it is validated
+    if (path.link.validated || path.id === 0 || path.statusSequence > 0) this.#say(path)
   }
 
   #say(path: Path): void {
@@ -304,7 +332,14 @@ export class Paths {
   receiveStatus(frame: PathStatusFrame, type: number): void {
     this.#ids.check(frame.pathId, type)
     const path = this.find(frame.pathId)
-    if (path === undefined || !path.isOpen || frame.sequence <= path.peerStatusSequence) return
+    if (path !== undefined) this.#setPeerStatus(path, frame)
+    else if (this.mayAppear(frame.pathId) && (this.#early.size < MAX_EARLY || this.#early.has(frame.pathId))) {
+      if (frame.sequence > (this.#early.get(frame.pathId)?.sequence ?? 0)) this.#early.set(frame.pathId, frame)
+    }
+  }
+
+  #setPeerStatus(path: Path, frame: PathStatusFrame): void {
+    if (!path.isOpen || frame.sequence <= path.peerStatusSequence) return
     path.peerStatusSequence = frame.sequence
     const status = frame.backup ? 'backup' : 'available'
     if (path.peerStatus === status) return
@@ -373,6 +408,7 @@ export class Paths {
 
   #spend(id: number): void {
     this.control.forget(id)
+    this.#early.delete(id)
     this.#ids.spend(id)
     this.#giveBack()
   }
@@ -450,18 +486,27 @@ export class Paths {
   tick(now: number): boolean {
     for (let index = this.live.length - 1; index >= 0; index--) {
       const path = this.live[index]!
+      if (path.discardAt > now) continue
       // the last one stays until it is clear that no other comes
-      if (path.discardAt <= now && this.live.length > 1) this.#discard(path)
-      else if (path.discardAt <= now) path.discardAt = NEVER
+      if (this.live.length === 1) path.discardAt = NEVER
+      // who does not know yet may go on sending, and an id that is unknown here would be answered by a stateless reset
+      else if (!path.peerAbandoned && !this.control.isHeard(path.id)) path.discardAt = now + ABANDON_WAIT_MS
+      else this.#discard(path)
     }
     return this.noPathAt <= now
   }
 
-  /** A path that did not validate, or was silent for too long: given up unless it is the last. */
+  /**
+   * A path that did not validate, or was silent for too long: given up unless it is the last that may still work. When all are silent the peer may
+   * have heard last of another one, and give up the rest.
+   */
   giveUp(path: Path, now: number): void {
-    if (this.multipath && path.isOpen && this.openCount > 1)
+    if (this.multipath && path.isOpen && this.hasAlternative(path)) {
       this.#leave(path, PathErrorCode.UNSTABLE_OR_POOR, false, now)
-    else path.postponeIdle(now)
+      return
+    }
+    path.postponeIdle(now)
+    if (!path.link.validated) this.#validate(path, now)
   }
 
   /** A new key phase: on every path the first packet of it is yet to come. */
@@ -479,7 +524,7 @@ export class Paths {
     return {
       pathIds: this.#ids.count,
       connectionIds: this.#ids.connectionIdCount,
-      pathFrames: this.control.pendingCount,
+      pathFrames: this.control.pendingCount + this.#early.size,
     }
   }
 

@@ -7,7 +7,7 @@
  */
 import { ErrorCode, TransportError } from '../errors.ts'
 import { FrameType } from '../wire/frame-types.ts'
-import { copyBytes } from './copy.ts'
+import { RepeatedSource } from './copy.ts'
 import { RangeSet } from './range-set.ts'
 
 /** Bytes of the first slab; each next one is twice as long, up to the largest. */
@@ -34,6 +34,7 @@ function slabStart(index: number): number {
 export class Reassembly {
   /** Slabs with bytes that were not read, by index. */
   readonly #slabs: Map<number, Uint8Array>
+  readonly #source: RepeatedSource
   /** What was received beyond the first gap. */
   readonly #ranges: RangeSet
   /** The slab of the last copy, and where it lies. */
@@ -46,7 +47,9 @@ export class Reassembly {
   /** Everything before was received. */
   contiguous: number
 
-  constructor() {
+  /** `source`: shared by all streams of a connection, whose datagrams come to one slot. */
+  constructor(source: RepeatedSource = new RepeatedSource()) {
+    this.#source = source
     this.#slabs = new Map()
     this.#ranges = new RangeSet()
     this.#slab = undefined
@@ -118,7 +121,7 @@ export class Reassembly {
     while (position < end) {
       if (this.#slab === undefined || position < this.#slabStart || position >= this.#slabEnd) this.#enter(position)
       const piece = Math.min(end, this.#slabEnd) - position
-      copyBytes(bytes, start + position - from, piece, this.#slab!, position - this.#slabStart)
+      this.#source.copy(bytes, start + position - from, piece, this.#slab!, position - this.#slabStart)
       position += piece
     }
   }

@@ -8,6 +8,7 @@ import { FrameType } from '../wire/frame-types.ts'
 import { writeMaxStreamData } from '../wire/limit-frames.ts'
 import { writeStopSending } from '../wire/stream-frames.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
+import type { RepeatedSource } from './copy.ts'
 import { ReceiveWindow } from './flow-control.ts'
 import { Reassembly } from './reassembly.ts'
 import { type FairQueue, QueueNode } from './send-queue.ts'
@@ -22,6 +23,7 @@ export interface ReceiveHost {
   readonly stats: StreamStats
   readonly control: FairQueue<ControlWriter>
   readonly timing: { readonly rttMs: number }
+  readonly source: RepeatedSource
   wake(): void
   /** A stream holds `count` more ranges beyond gaps (fewer when negative). PROTOCOL_VIOLATION beyond the connection's bound. */
   addRanges(count: number): void
@@ -64,7 +66,7 @@ export class ReceiveStream implements FrameOwner, ControlWriter {
     this.id = id
     this.#host = host
     this.#window = new ReceiveWindow(windowSize, maxWindowSize)
-    this.#reassembly = new Reassembly()
+    this.#reassembly = new Reassembly(host.source)
     this.#controlNode = new QueueNode<ControlWriter>(this)
     this.#state = 'receive'
     this.#highest = 0
@@ -81,6 +83,13 @@ export class ReceiveStream implements FrameOwner, ControlWriter {
   /** `read` has something to say. */
   get #isReadable(): boolean {
     return this.#state === 'data-received' || this.#state === 'reset-received' || this.#reassembly.available > 0
+  }
+
+  /** Bytes that `read` can hand out, more than there can be when the last of them, or a reset, is here; 0 also when it was stopped. */
+  get waiting(): number {
+    if (this.#stopped) return 0
+    if (this.#state !== 'receive' && this.#state !== 'size-known') return Number.POSITIVE_INFINITY
+    return this.#reassembly.available
   }
 
   // What the peer says.

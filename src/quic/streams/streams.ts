@@ -11,6 +11,7 @@ import type { FrameOwner, PacketWriter } from '../recovery/frame-owner.ts'
 import { FrameType, frameName } from '../wire/frame-types.ts'
 import type { TransportParameters } from '../wire/transport-parameters.ts'
 import { ConnectionLimits } from './connection-limits.ts'
+import { RepeatedSource } from './copy.ts'
 import { type ReceiveHost, ReceiveStream } from './receive-stream.ts'
 import { SendBudget } from './send-budget.ts'
 import { FairQueue } from './send-queue.ts'
@@ -183,6 +184,11 @@ export class Streams {
     return result
   }
 
+  /** Bytes that `read` can hand out now; Infinity when nothing more will come: the end is here, or there is no such half. */
+  waiting(id: number): number {
+    return this.#closed ? Number.POSITIVE_INFINITY : (this.#receives.get(id)?.waiting ?? Number.POSITIVE_INFINITY)
+  }
+
   /** Gives up reading and asks the peer to stop; `code` is the application's. No effect when called before. */
   stopSending(id: number, code: number): void {
     const stream = this.#receives.get(id)
@@ -336,6 +342,7 @@ export class Streams {
       control: this.#control,
       wake: this.#wake,
       timing: this,
+      source: new RepeatedSource(),
       addRanges: (count) => this.#addRanges(count),
       receiveEnded: (stream) => {
         if (this.#receives.delete(stream.id)) this.#halfEnded(stream.id)

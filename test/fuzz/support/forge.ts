@@ -129,6 +129,36 @@ const LAYOUTS: readonly (readonly [type: number, fields: string])[] = [
   [0x3d7e90, 'vvv'],
   [0x9f81a6, 'v8v'],
 ]
+/** Frames of the extensions (spec/quic.md §4.1); p = the id of a path that may exist, s = a sequence or packet number that may, w = two bytes. */
+const EXTENSIONS: readonly (readonly [type: number, fields: string])[] = [
+  [0x1a, '8'],
+  [0x1b, '8'],
+  [0x1f, ''],
+  [0x3e, 'psv00'],
+  [0x3e, 'psv1000'],
+  [0x3f, 'psv00vvv'],
+  [0xaf, 'vvvv'],
+  [0x3e75, 'pv'],
+  [0x3e76, 'pv'],
+  [0x3e77, 'pv'],
+  [0x3e78, 'ps0i*'],
+  [0x3e78, 'pssi*'],
+  [0x3e79, 'ps'],
+  [0x3e7a, 'p'],
+  [0x3e7a, 'v'],
+  [0x3e7b, 'p'],
+  [0x3e7c, 'ps'],
+  [0x9f81a6, 'v4w'],
+  [0x9f81a7, 'v*w'],
+]
+/** Closing at once, so rare. */
+const NEVER_NEGOTIATED: readonly (readonly [type: number, fields: string])[] = [
+  [0x3d7f90, 'v4w'],
+  [0x3d7f91, 'v*w'],
+  [0x3d7f92, 'v4w'],
+  [0x3d7f93, 'v*w'],
+  [0x3d7f94, 'v'],
+]
 const CLOSES: readonly (readonly [type: number, fields: string])[] = [
   [0x1c, 'vvn'],
   [0x1d, 'vn'],
@@ -139,6 +169,24 @@ const VALUES = [
 
 /** Writes well-formed frames with unlikely contents until the payload is full. */
 export function frames(random: SimRandom, bytes: Uint8Array, start: number, end: number): void {
+  write(random, bytes, start, end, 0.2, () => (random.chance(0.02) ? random.pick(CLOSES) : random.pick(LAYOUTS)))
+}
+
+/** The same with frames of the extensions only, so that paths live long enough to be confused. */
+export function extensionFrames(random: SimRandom, bytes: Uint8Array, start: number, end: number): void {
+  write(random, bytes, start, end, 0.5, () =>
+    random.chance(0.002) ? random.pick(NEVER_NEGOTIATED) : random.pick(EXTENSIONS),
+  )
+}
+
+function write(
+  random: SimRandom,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  stops: number,
+  next: () => readonly [type: number, fields: string],
+): void {
   let at = start
   const put = (value: number) => {
     if (at < end) bytes[at++] = value
@@ -160,7 +208,7 @@ export function frames(random: SimRandom, bytes: Uint8Array, start: number, end:
     for (let index = 0; index < length && at < end; index++) put(random.u32())
   }
   while (at < end) {
-    const [type, fields] = random.chance(0.02) ? random.pick(CLOSES) : random.pick(LAYOUTS)
+    const [type, fields] = next()
     varint(type)
     for (const field of fields) {
       if (field === 'v') value()
@@ -174,10 +222,16 @@ export function frames(random: SimRandom, bytes: Uint8Array, start: number, end:
         noise(length)
       } else if (field === '*') noise(16)
       else if (field === '8') noise(8)
+      else if (field === '4') noise(4)
+      else if (field === 'w') noise(2)
+      else if (field === 's') {
+        if (random.chance(0.9)) varint(random.int(0, 6))
+        else value()
+      } else if (field === 'p') varint(random.chance(0.97) ? random.int(0, 7) : random.pick(VALUES))
       else if (field === 'd') noise(random.int(0, 60))
       else varint(Number(field))
     }
-    if (random.chance(0.2)) {
+    if (random.chance(stops)) {
       bytes.fill(0, at, end)
       return
     }

@@ -20,8 +20,10 @@ import type { SimRandom } from '../../sim/support/random.ts'
 const ALPN = new TextEncoder().encode('fuzz/1')
 /** Datagrams in answer to one, beyond which something runs wild: a window full and a few more. */
 const MOST_ANSWERS = 3000
-/** As the first route of either side; others are strangers. */
+/** As the first route of either side. */
 export const GENUINE_ROUTE: Route = 0
+/** Where further paths are opened; what is in neither is a stranger. */
+export const FURTHER_ROUTES: readonly Route[] = [64, 80, 96]
 
 const ROUTES: RouteInfo = {
   maxDatagramSize: () => 1452,
@@ -32,6 +34,7 @@ const ROUTES: RouteInfo = {
 export interface Flying {
   readonly to: 'client' | 'server'
   readonly bytes: Uint8Array
+  readonly route: Route
 }
 
 export class End {
@@ -149,8 +152,8 @@ export class Pair {
       for (const end of [this.client, this.server]) {
         const to = end === this.client ? 'server' : 'client'
         end.drain(this.now, (bytes, route) => {
-          if (route !== GENUINE_ROUTE) return
-          const flying: Flying = { to, bytes }
+          if (route !== GENUINE_ROUTE && !FURTHER_ROUTES.includes(route)) return
+          const flying: Flying = { to, bytes, route }
           this.flying.push(flying)
           if (!isVersionNegotiation(bytes)) this.corpus.push(flying)
         })
@@ -176,9 +179,15 @@ export class Pair {
       this.collect()
       if (this.flying.length === 0) return
       this.now += 5
-      for (const { to, bytes } of this.flying.splice(0)) this[to].receive(bytes, GENUINE_ROUTE, this.now)
+      for (const { to, bytes, route } of this.flying.splice(0)) this[to].receive(bytes, route, this.now)
     }
     this.collect()
+  }
+
+  /** Has the client open a path on each of the first `count` further routes. */
+  openPaths(count: number): void {
+    const [connection] = this.client.connections
+    for (const route of FURTHER_ROUTES.slice(0, count)) connection?.openPath(route, 'available', this.now)
   }
 
   /** As time goes by: delivers and ticks until `until` ms have passed or nothing is left to happen. */

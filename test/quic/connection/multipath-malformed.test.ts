@@ -7,7 +7,7 @@ import type { PacketSpace } from '../../../src/quic/recovery/packet-space.ts'
 import { isAllowedAt } from '../../../src/quic/wire/frame-types.ts'
 import { forge, padded } from './forge.ts'
 import { EXTENSIONS, NAMING_PATHS, type Specimen } from './multipath-catalogue.ts'
-import { bytesOf, multipathPair, otherSide, RoguePeer, type Side, withPaths } from './multipath-peer.ts'
+import { bytesOf, multipathPair, otherSide, RoguePeer, type Side, withPaths, writeFreshId } from './multipath-peer.ts'
 import { Pair } from './pair.ts'
 
 const { FRAME_ENCODING_ERROR, PROTOCOL_VIOLATION } = ErrorCode
@@ -135,6 +135,17 @@ describe('mistimed', () => {
     expect(pair.client.connection!.isConfirmed).toBe(false)
     rogue.deliver(rogue.handshakePacket([1, 0, 0], 1), 100)
     expectClosed(pair, 'client', PROTOCOL_VIOLATION)
+  })
+
+  test('quic.md §5.4: a path that the server uses before the handshake is confirmed', () => {
+    const pair = new Pair({ client: { maxPathId: 7 }, server: { maxPathId: 7 } })
+    pair.until(() => pair.client.of('connected').length > 0)
+    pair.flush()
+    const rogue = new RoguePeer(pair.cut(), 'server')
+    rogue.send((writer) => writeFreshId(writer, 3, 0))
+    rogue.send([1, 0, 0], { path: 3 })
+    expect(pair.client.connection!.closeReason).toBeUndefined()
+    expect(pair.client.connection!.paths().map(({ id }) => id)).toEqual([0])
   })
 
   test('quic.md §4.3: nobody can read a Handshake packet any more once paths can be opened', () => {

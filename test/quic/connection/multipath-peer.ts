@@ -109,6 +109,8 @@ export class RoguePeer {
     const line = pair[role].keyLog.findLast((entry) => entry.startsWith(label))!
     const suite = cipherSuite(pair[role].connection!.stats().cipherSuite)!
     this.#keys = deriveKeys(pair.crypto, suite, Uint8Array.from(Buffer.from(line.split(' ')[2]!, 'hex')))
+    // what the rogue says it knows itself, and taking it apart again would be most of the work
+    pair[this.victim].tap.packetReceived = () => {}
     this.look()
   }
 
@@ -131,6 +133,8 @@ export class RoguePeer {
   /** Forgets the records of traffic, which a flood would make long. */
   trim(): void {
     this.look()
+    // the numbers of honest packets stay known
+    for (const path of this.pair[this.role].connection!.paths()) this.#next.set(path.id, this.#number(path.id))
     for (const side of ['client', 'server'] as const) {
       const { tap } = this.pair[side]
       tap.sent.length = 0
@@ -152,7 +156,7 @@ export class RoguePeer {
     const honest = this.pair[this.role].tap.sent.findLast(
       (packet) => packet.level === Level.OneRtt && packet.pathId === path,
     )
-    const number = Math.max((honest?.packetNumber ?? -1 - AHEAD) + AHEAD, this.#next.get(path) ?? 0)
+    const number = Math.max(honest === undefined ? 0 : honest.packetNumber + AHEAD, this.#next.get(path) ?? AHEAD)
     this.#next.set(path, number + 1)
     return number
   }

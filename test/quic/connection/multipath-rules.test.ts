@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ErrorCode } from '../../../src/quic/index.ts'
-import { writeAckFrame } from '../../../src/quic/wire/ack-frames.ts'
+import { writeAckFrame, writeAckFrequency } from '../../../src/quic/wire/ack-frames.ts'
 import { writeObservedAddress } from '../../../src/quic/wire/address-frames.ts'
 import { writeNewConnectionId, writeRetireConnectionId } from '../../../src/quic/wire/id-frames.ts'
 import {
@@ -275,6 +275,18 @@ describe('acknowledgements', () => {
     const acks = framesOf(pair.sentBy('server', at), 'path_ack')
     expect(acks.map(({ path_id }) => path_id)).toEqual([0, 0, 1])
   })
+})
+
+test('RFC 9000 §18.2: no ACK_FREQUENCY makes us wait for more than 2^14 ms', () => {
+  const patient = { keepAliveMs: 0, maxIdleTimeoutMs: 0, pathIdleTimeoutMs: 0 }
+  const pair = multipathPair({ client: patient, server: patient }).cut()
+  const rogue = new RoguePeer(pair, 'client')
+  const at = pair.log.length
+  rogue.send((w) => writeAckFrequency(w, 1, 2 ** 50, 2 ** 50, 0))
+  pair.run(16_300)
+  expect(pair.sentBy('server', at)).toEqual([])
+  pair.run(200)
+  expect(framesOf(pair.sentBy('server', at), 'path_ack')).toHaveLength(1)
 })
 
 describe('connection ids', () => {

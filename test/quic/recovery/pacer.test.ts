@@ -40,6 +40,16 @@ describe('Pacer', () => {
     expect(count).toBe(64)
   })
 
+  test('spec/fast-path.md §4: of large datagrams ten at once, for they fill a receive buffer sooner', () => {
+    const count = (mtu: number): number => {
+      const pacer = new Pacer(mtu)
+      let sent = 0
+      for (; pacer.readyAt(mtu, 100_000_000, 10, 1000) <= 1000; sent++) pacer.spend(mtu, 100_000_000, 10, 1000)
+      return sent
+    }
+    expect([1452, 8900, 16_000].map(count)).toEqual([64, 10, 10])
+  })
+
   test('RFC 9002 §7.7: what was sent without asking is paid back', () => {
     const pacer = new Pacer(MTU)
     for (let index = 0; index < 12; index++) pacer.spend(MTU, 12_000, 100, 0)

@@ -22,7 +22,13 @@ import {
   readVersions,
   writeExtensions,
 } from '../../../src/quic/tls/extensions.ts'
-import { decodeClientHello, decodeServerHello, encodeClientHello, isRetryRequest } from '../../../src/quic/tls/hello.ts'
+import {
+  decodeClientHello,
+  decodeServerHello,
+  encodeClientHello,
+  isRetryRequest,
+  offeredExtensions,
+} from '../../../src/quic/tls/hello.ts'
 import { MAX_MESSAGE_LENGTH, MessageBuffer } from '../../../src/quic/tls/message-buffer.ts'
 import {
   decodeCertificate,
@@ -36,7 +42,7 @@ import {
   signedContent,
 } from '../../../src/quic/tls/messages.ts'
 import { decodeRawPublicKey, encodeRawPublicKey } from '../../../src/quic/tls/raw-public-key.ts'
-import { expectAlert, messagesOf, nodeCrypto, Pair, SERVER_PARAMETERS } from './harness.ts'
+import { editClientHello, expectAlert, messagesOf, nodeCrypto, Pair, SERVER_PARAMETERS } from './harness.ts'
 import { RETRY, SIMPLE } from './rfc8448.ts'
 
 const KEY_09 = decodeHex('fd1724385aa0c75b64fb78cd602fa1d991fdebf76b13c58ed702eac835e9f618')
@@ -203,12 +209,24 @@ describe('codecs are their own inverse', () => {
     })
     fc.assert(
       fc.property(hello, (value) => {
-        expect(decodeClientHello(encodeClientHello(value))).toEqual(value)
+        const message = encodeClientHello(value)
+        expect(decodeClientHello(message)).toEqual(value)
+        expect(offeredExtensions(value)).toEqual(extensionTypes(message))
       }),
       { numRuns: 200 },
     )
   })
 })
+
+/** In the order of the wire. */
+function extensionTypes(hello: Uint8Array): number[] {
+  let types: number[] = []
+  editClientHello(hello, (extensions) => {
+    types = extensions.map(([type]) => type)
+    return extensions
+  })
+  return types
+}
 
 describe('RFC 8446 §3.4: vectors out of bounds are decode errors', () => {
   test.each([

@@ -340,6 +340,12 @@ describe('the client and what a server may say', () => {
     refused(alert, change)
   })
 
+  test('RFC 8446 §4.4.3: a scheme that is known, and was not offered', () => {
+    const change = { certificate: rsaLeaf, certificateVerify: bySchemeAndKey('rsa-pss-sha256', 'rsa', 0x0804) }
+    const crypto = createPortableCrypto()
+    expectAlert(Alert.ILLEGAL_PARAMETER, () => dial(script(change), { crypto, authentication: x509() }))
+  })
+
   test('RFC 8446 §4.2.3: all schemes that were offered for an RSA key', () => {
     for (const [algorithm, scheme] of [
       ['rsa-pss-sha256', 0x0804],

@@ -4,9 +4,11 @@ import { isIP } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { Alert } from '../../../src/quic/tls/alerts.ts'
 import {
+  ascii,
   authority,
   basicConstraints,
   certify,
+  der,
   directory,
   dns,
   type Issued,
@@ -14,6 +16,8 @@ import {
   keyUsage,
   mail,
   nameConstraints,
+  oid,
+  sequence,
   server,
   subjectAltName,
 } from './certificates.ts'
@@ -134,6 +138,8 @@ describe('RFC 5280 §4.2.1.10: name constraints', () => {
     verify(inside, { server: '192.0.2.9' })
     const outside = chain(nameConstraints([range]), subjectAltName(ip(192, 0, 3, 9)))
     expectRefused(DENIED, /not permitted/, outside, { server: '192.0.3.9' })
+    const longer = subjectAltName(ip(192, 0, 2, 9, ...new Uint8Array(12)))
+    expectRefused(DENIED, /not permitted/, chain(nameConstraints([range]), longer), { server: 'c000:209::' })
     // A constraint on one form says nothing of others.
     verify(chain(nameConstraints([range]), dnsOnly('example.test')))
   })
@@ -146,6 +152,10 @@ describe('RFC 5280 §4.2.1.10: name constraints', () => {
     verify(list(''))
     expectRefused(DENIED, /not permitted/, list('yours'))
     expectRefused(DENIED, /not permitted/, list('', directory('yours')))
+    // A base of two parts holds no name of one.
+    const part = (text: string) => der(0x31, sequence(oid('2.5.4.3'), der(0x0c, ascii(text))))
+    const deep = der(0xa4, sequence(part('mine'), part('too')))
+    expectRefused(DENIED, /not permitted/, chain(nameConstraints([deep]), dnsOnly('example.test'), 'mine'))
     expectRefused(DENIED, /excluded/, chain(nameConstraints([], [directory('x')]), dnsOnly('example.test'), 'x'))
   })
 

@@ -216,6 +216,7 @@ describe('RFC 5280 §4.1: what is no certificate', () => {
         ),
       }),
     ],
+    ['a point in a hybrid form', make({ spki: OWN.spki.with(-65, 6 | (OWN.spki.at(-1)! & 1)) })],
     ['an even modulus', rsa(der(0x02, bytes(0), new Uint8Array(256).fill(0xfe)), integer(3))],
     ['exponent 1', rsa(modulus, integer(1))],
     ['an even exponent', rsa(modulus, integer(4))],
@@ -259,6 +260,7 @@ describe('RFC 5280 §4.1: what is no certificate', () => {
       withExtension('2.5.29.30', sequence(der(0xa0, sequence(dns('a'), der(0x80, bytes(1)))))),
     ],
     ['an address range of 7 bytes', make({ extensions: [nameConstraints([ip(1, 2, 3, 4, 5, 6, 7)])] })],
+    ['an address range of 6 bytes', make({ extensions: [nameConstraints([ip(1, 2, 3, 255, 255, 255)])] })],
     ['a mask with holes', make({ extensions: [nameConstraints([ip(1, 2, 3, 4, 255, 0, 255, 0)])] })],
     ['a malformed directory', make({ extensions: [nameConstraints([der(0xa4, integer(1))])] })],
     [

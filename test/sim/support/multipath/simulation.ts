@@ -2,7 +2,7 @@
  * Two nodes with several ways between them, in virtual time: connections are dialled, paths opened, ways cut and healed as the test says, and
  * at the end nothing may be left. Real drivers and engines; the same name gives the same run.
  */
-import type { Incoming, QuicSettings, Route, TraceSink } from '../../../../src/quic/index.ts'
+import type { Incoming, QuicSettings, Role, Route, TraceSink } from '../../../../src/quic/index.ts'
 import { AmplificationWatch } from '../amplification.ts'
 import { VirtualClock } from '../clock.ts'
 import { Nat, Network } from '../network.ts'
@@ -28,7 +28,7 @@ export interface MultipathOptions {
   readonly server?: Partial<QuicSettings>
   readonly timerGrainMs?: number
   readonly slots?: number
-  readonly trace?: (site: string, originalDestinationId: string) => TraceSink | undefined
+  readonly trace?: (site: string, role: Role, originalDestinationId: string) => TraceSink | undefined
 }
 
 export class MultipathSimulation {
@@ -79,7 +79,7 @@ export class MultipathSimulation {
       slots: slots ?? 256,
       alpns: () => this.pairs.map(({ alpn }) => alpn),
       onIncoming: (node, incoming) => this.#accept(node, incoming),
-      trace: trace === undefined ? undefined : (at, _role, id) => trace(at, id),
+      trace,
     })
   }
 

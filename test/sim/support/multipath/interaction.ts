@@ -1,0 +1,317 @@
+/**
+ * Anything that can be done to a connection with several paths, at random and from a seed: paths opened and abandoned, ways cut and healed, keys
+ * updated, NATs rebound, while both sides write. After all of it the ways are healed, and then everything must have arrived and both sides
+ * must agree. The client has one duty, as hole punching will have: while no path works but some way does, it opens a path there.
+ */
+import type { QuicSettings } from '../../../../src/quic/index.ts'
+import { SimRandom } from '../random.ts'
+import type { Pair, Side } from './pair.ts'
+import { type MultipathOptions, MultipathSimulation } from './simulation.ts'
+import type { Talker } from './talker.ts'
+import type { Direction, Way, WaySpec } from './way.ts'
+
+/** Time passes in slices of this, ms, and after each the client looks after its paths. */
+const SLICE_MS = 200
+/** The client opens a path where a way works after so long without one that does, ms. */
+const RESCUE_AFTER_MS = 1000
+/** After so long in the dark the ways are healed: longer and the connection may rightly be idle for too long, ms. */
+const DARK_MS = 8000
+/** All that must have settled when nobody does anything any more, ms: validation, silence and draining of paths, one after the other. */
+const QUIET_MS = 45_000
+const PATIENCE_MS = 180_000
+const SIDES = ['client', 'server'] as const
+
+export interface InteractionOutcome {
+  readonly violations: readonly string[]
+  /** What was done, a line each. */
+  readonly deeds: readonly string[]
+  readonly virtualMs: number
+}
+
+export function interact(seed: number, trace?: MultipathOptions['trace']): InteractionOutcome {
+  return new Interaction(seed, trace).run()
+}
+
+class Interaction {
+  readonly #random: SimRandom
+  readonly #sim: MultipathSimulation
+  readonly #deeds: string[] = []
+  #pair!: Pair
+  /** Since when no path works, ms; -1 while one does. */
+  #darkSince = -1
+  #rescueAt = 0
+
+  constructor(seed: number, trace: MultipathOptions['trace']) {
+    const random = new SimRandom(`multipath:${seed}`)
+    this.#random = random
+    this.#sim = new MultipathSimulation({
+      name: `multipath:${seed}`,
+      ways: Array.from({ length: random.int(2, 4) }, () => drawWay(random)),
+      client: drawSettings(random),
+      server: drawSettings(random),
+      timerGrainMs: random.pick([0, 1]),
+      slots: random.pick([256, 256, 64, 16]),
+      ...(trace === undefined ? {} : { trace }),
+    })
+  }
+
+  run(): InteractionOutcome {
+    const sim = this.#sim
+    try {
+      this.#pair = sim.connect(this.#random.int(0, sim.ways.length - 1))
+      for (let count = this.#random.int(15, 40); count > 0 && !this.#isOver; count--) {
+        this.#deed()
+        this.#pass(this.#random.pick([0, 1, 20, 20, 200, 200, 1000, 2000, 6000, 16_000]))
+      }
+      if (!this.#isOver) this.#settle()
+    } catch (error) {
+      sim.violation(error instanceof Error ? (error.stack ?? error.message) : String(error))
+    }
+    return { violations: sim.finish(), deeds: this.#deeds, virtualMs: sim.now }
+  }
+
+  /** Something is wrong already, or the connection ended. */
+  get #isOver(): boolean {
+    const sim = this.#sim
+    for (const { side, closeReason } of this.#pair.ends)
+      if (closeReason !== undefined) sim.violation(`the ${side} lost the connection: ${JSON.stringify(closeReason)}`)
+    return sim.check().length > 0
+  }
+
+  #note(text: string): void {
+    this.#deeds.push(`${this.#sim.now.toFixed(1)} ms: ${text}`)
+  }
+
+  // deeds
+
+  #deed(): void {
+    const random = this.#random
+    const side = random.pick(SIDES)
+    const end = this.#pair.end(side)
+    switch (random.int(0, 14)) {
+      case 0:
+      case 1:
+      case 2:
+        this.#open(random.int(0, this.#sim.ways.length - 1))
+        break
+      case 3:
+      case 4:
+        this.#abandon(side, end)
+        break
+      case 5:
+        this.#setStatus(side, end)
+        break
+      case 6:
+      case 7:
+      case 8:
+        this.#write(side)
+        break
+      case 9:
+      case 10:
+        this.#cut(random.pick(this.#sim.ways))
+        break
+      case 11:
+        this.#heal(random.pick(this.#sim.ways), random.pick(['up', 'down', 'both', 'both'] as const))
+        break
+      case 12:
+        this.#note(`${side} updates keys: ${this.#pair.updateKeys(side)}`)
+        break
+      case 13:
+        this.#rebind()
+        break
+      case 14:
+        this.#small(side, end)
+        break
+    }
+  }
+
+  #open(way: number): void {
+    const status = this.#random.pick(['available', 'available', 'backup'] as const)
+    this.#note(`client opens path ${this.#pair.open(way, status)} on way ${way}, ${status}`)
+  }
+
+  #abandon(side: Side, end: Talker): void {
+    const ids = end.openPaths
+    if (ids.length < 2) return
+    const id = this.#random.pick(ids)
+    this.#note(`${side} abandons path ${id}`)
+    this.#pair.abandon(side, id, this.#random.pick([0x3e, 0x3e75, 12345]))
+  }
+
+  #setStatus(side: Side, end: Talker): void {
+    const ids = end.openPaths
+    if (ids.length === 0) return
+    const id = this.#random.pick(ids)
+    const status = this.#random.pick(['available', 'backup'] as const)
+    this.#note(`${side} calls path ${id} ${status}`)
+    this.#pair.setStatus(side, id, status)
+  }
+
+  #write(side: Side): void {
+    const size = this.#random.pick([10, 3000, 40_000, 150_000])
+    this.#note(`${side} writes ${size} bytes`)
+    this.#pair.send(side, size)
+  }
+
+  #cut(way: Way): void {
+    const direction = this.#random.pick<Direction>(['up', 'down', 'both', 'both'])
+    this.#note(`way ${way.index} is cut ${direction}`)
+    way.cut(direction)
+  }
+
+  #heal(way: Way, direction: Direction): void {
+    this.#note(`way ${way.index} is healed ${direction}`)
+    way.heal(direction)
+  }
+
+  #rebind(): void {
+    const ways = this.#sim.ways.filter(({ nat }) => nat !== undefined)
+    if (ways.length === 0) return
+    const { index } = this.#random.pick(ways)
+    const newHost = this.#random.chance(0.3)
+    this.#note(`way ${index} is rebound${newHost ? ' to a new host' : ''}`)
+    this.#sim.rebind(index, newHost)
+  }
+
+  #small(side: Side, end: Talker): void {
+    switch (this.#random.int(0, 2)) {
+      case 0:
+        this.#note(`${side} pings`)
+        end.connection.ping()
+        end.touch()
+        break
+      case 1:
+        this.#note(`${side} sends datagrams`)
+        for (let count = this.#random.int(1, 20); count > 0; count--)
+          end.sendDatagram(this.#random.pick([1, 300, 5000]))
+        break
+      default:
+        this.#migrate()
+    }
+  }
+
+  #migrate(): void {
+    const way = this.#random.int(0, this.#sim.ways.length - 1)
+    const { client } = this.#pair
+    try {
+      client.connection.migrate(this.#sim.route(way), this.#sim.now)
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.includes('spare connection id')) throw error
+      return
+    }
+    this.#note(`client migrates to way ${way}`)
+    client.touch()
+  }
+
+  // time
+
+  #pass(ms: number): void {
+    if (ms > 0) this.#note(`${ms} ms pass`)
+    for (let left = ms; ; left -= SLICE_MS) {
+      this.#sim.run(Math.min(left, SLICE_MS))
+      this.#lookAfter()
+      if (left <= SLICE_MS) return
+    }
+  }
+
+  /** Ways of the client's open paths. */
+  get #openWays(): Way[] {
+    const { client } = this.#pair
+    const routes = new Set(client.connection.paths().flatMap((path) => (path.state === 'open' ? [path.route] : [])))
+    return this.#sim.ways.filter(({ index }) => routes.has(this.#sim.route(index)))
+  }
+
+  #lookAfter(): void {
+    const sim = this.#sim
+    const { client, server } = this.#pair
+    const isBare = client.openPaths.length === 0 || server.openPaths.length === 0
+    if (!isBare && this.#openWays.some(({ isUsable }) => isUsable)) {
+      this.#darkSince = -1
+      return
+    }
+    if (this.#darkSince === -1) this.#darkSince = sim.now
+    const dark = sim.now - this.#darkSince
+    if (dark > DARK_MS || (isBare && !sim.ways.some(({ isUsable }) => isUsable))) {
+      this.#darkSince = -1
+      for (const way of sim.ways) this.#heal(way, 'both')
+    }
+    if ((dark < RESCUE_AFTER_MS && !isBare) || sim.now < this.#rescueAt) return
+    const usable = sim.ways.filter(({ isUsable }) => isUsable)
+    if (usable.length === 0) return
+    this.#rescueAt = sim.now + (isBare ? RESCUE_AFTER_MS : 2 * RESCUE_AFTER_MS)
+    this.#open(this.#random.pick(usable).index)
+  }
+
+  // the end
+
+  #settle(): void {
+    const sim = this.#sim
+    const pair = this.#pair
+    this.#note('all is healed')
+    for (const way of sim.ways) way.heal()
+    const deadline = sim.now + PATIENCE_MS
+    while (![...pair.transfers.values()].every(({ isDone }) => isDone) && sim.now < deadline && !this.#isOver)
+      this.#pass(1000)
+    for (const { channel, read, size, isDone } of pair.transfers.values())
+      if (!isDone) sim.violation(`channel ${channel} arrived up to ${read} of ${size}`)
+    if (this.#isOver) return
+    this.#pass(QUIET_MS)
+    this.#agree()
+    this.#pass(1000)
+    if (!this.#isOver) pair.carries(20_000, 60_000)
+  }
+
+  #agree(): void {
+    const sim = this.#sim
+    const { client, server } = this.#pair
+    const say = (text: string) => sim.violation(`${text}: ${[client.describe(), server.describe()].join(' | ')}`)
+    const states = (end: Talker) => end.connection.paths().map(({ id, state }) => `${id} ${state}`)
+    if (states(client).join() !== states(server).join()) {
+      say('the sides do not agree on the paths')
+      return
+    }
+    if (states(client).some((text) => !text.endsWith('open'))) say('a path is still not discarded')
+    for (const path of client.connection.paths()) {
+      const other = server.path(path.id)!
+      if (!path.validated || !other.validated) say(`path ${path.id} is not validated`)
+      if (path.peerStatus !== other.status || path.status !== other.peerStatus)
+        say(`the statuses of path ${path.id} differ`)
+      if (path.bytesInFlight > 3000 || other.bytesInFlight > 3000) say(`path ${path.id} has too much in flight`)
+    }
+    if (client.connection.stats().keyUpdates !== server.connection.stats().keyUpdates) say('the key phases differ')
+  }
+}
+
+function drawWay(random: SimRandom): WaySpec {
+  const kind = random.pick(['ipv4', 'ipv4', 'ipv6', 'relay', 'mapped'] as const)
+  const calm = random.chance(0.3)
+  return {
+    kind,
+    nat: kind === 'ipv4' && random.chance(0.5),
+    delayMs: random.pick([0.5, 5, 20, 60, 200]),
+    jitterMs: calm ? 0 : random.pick([0, 1, 10, 40]),
+    loss: calm ? 0 : random.pick([0, 0.01, 0.05, 0.15]),
+    burst: random.pick([1, 3]),
+    duplicate: calm ? 0 : random.pick([0, 0.05]),
+    corrupt: calm ? 0 : random.pick([0, 0, 0.01]),
+    straggle: calm ? { share: 0, ms: 0 } : { share: random.pick([0, 0.02]), ms: 300 },
+    bottleneck: random.chance(0.3)
+      ? { bytesPerMs: random.pick([40, 200, 1250]), queue: random.pick([10_000, 60_000]) }
+      : undefined,
+    mtu: random.pick([1500, 1500, 1400, 1280, 1200]),
+  }
+}
+
+function drawSettings(random: SimRandom): Partial<QuicSettings> {
+  return {
+    maxPathId: random.pick([7, 7, 15, 4]),
+    keepAliveMs: random.pick([2000, 5000]),
+    pathIdleTimeoutMs: random.pick([15_000, 15_000, 6500]),
+    activeConnectionIdLimit: random.pick([2, 5, 8]),
+    observedAddressRole: random.pick([undefined, 0, 1, 2] as const),
+    minAckDelayUs: random.chance(0.3) ? undefined : 1000,
+    skipPacketNumbers: random.chance(0.8),
+    congestion: random.pick(['cubic', 'cubic', 'new-reno'] as const),
+    maxMtu: random.pick([1452, 1200]),
+  }
+}
