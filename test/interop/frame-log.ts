@@ -55,3 +55,13 @@ function keep(list: LoggedFrame[], on: number, bytes: Uint8Array, start: number,
 export function ofType(frames: readonly LoggedFrame[], type: string, path?: number): LoggedFrame[] {
   return frames.filter(({ frame_type, path_id }) => frame_type === type && (path === undefined || path_id === path))
 }
+
+/** The codes of PATH_ABANDON for a path; the frame may come again where its acknowledgement was late. */
+export function abandonCodes(frames: readonly LoggedFrame[], path: number): unknown[] {
+  return [...new Set(ofType(frames, 'path_abandon', path).map((frame) => frame.error_code))]
+}
+
+/** How many connection ids were issued for a path. */
+export function issuedFor(frames: readonly LoggedFrame[], path: number): number {
+  return new Set(ofType(frames, 'path_new_connection_id', path).map((frame) => frame.sequence_number)).size
+}

@@ -40,8 +40,9 @@ export class LocalIds implements FrameOwner {
 
   #issue(): number {
     const sequence = this.#nextSequence++
-    this.#ids = [...this.#ids, this.#registry.issue(this.#pathId, sequence)]
-    this.#sequences = [...this.#sequences, sequence]
+    // `concat` makes an array of exactly this length, unlike spreading
+    this.#ids = this.#ids.concat(this.#registry.issue(this.#pathId, sequence))
+    this.#sequences = this.#sequences.concat(sequence)
     return sequence
   }
 
@@ -75,7 +76,7 @@ export class LocalIds implements FrameOwner {
   }
 
   #top(): void {
-    while (this.#ids.length < this.#target) this.#pending = [...this.#pending, this.#issue()]
+    while (this.#ids.length < this.#target) this.#pending = this.#pending.concat(this.#issue())
     if (this.#pending.length > 0) this.#wake()
   }
 
@@ -123,7 +124,7 @@ export class LocalIds implements FrameOwner {
 
   lost(frame: SentFrame): void {
     if (this.#find(frame.a) === undefined) return
-    this.#pending = [...this.#pending, frame.a]
+    this.#pending = this.#pending.concat(frame.a)
     this.#wake()
   }
 

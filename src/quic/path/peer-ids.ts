@@ -168,7 +168,7 @@ export class PeerIds implements FrameOwner {
     bytes.set(id)
     bytes.set(resetToken, id.length)
     // replaced, not grown: an array that grows takes room for 17 entries, and there is one for each path id
-    this.#spare = [...this.#spare, { sequence, bytes }]
+    this.#spare = this.#spare.concat({ sequence, bytes })
     if (retirePriorTo > this.#retirePriorTo) this.#retireBelow(retirePriorTo)
     this.#checkBacklog()
     if (this.#spare.length + (this.#active === undefined ? 0 : 1) > this.#limit)

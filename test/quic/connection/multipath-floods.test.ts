@@ -124,6 +124,7 @@ describe('PATH_CHALLENGE', () => {
     const rogue = new RoguePeer(pair, 'client')
     /** Bytes of datagrams from and to routes of strangers. */
     const [received, sent] = [new Map<number, number>(), new Map<number, number>()]
+    let answers = 0
     let challenges = 0
     let packets = 0
     const attack = () => {
@@ -137,11 +138,15 @@ describe('PATH_CHALLENGE', () => {
       }
       for (const { from, route, bytes } of pair.log)
         if (from === 'server' && route >= 1000) sent.set(route, (sent.get(route) ?? 0) + bytes.length)
+      answers += framesOf(pair.sentBy('server'), 'path_response').length
       expectBounded(pair, 'server')
       rogue.trim()
     }
+    rogue.trim()
     expect(carriesUnder(pair, 500_000, attack)).toBe(true)
     while (challenges < 100_000) attack()
+    // of those in one packet 16 are answered
+    expect(answers).toBe(16 * packets)
     expect(sent.size).toBe(300)
     for (const [route, bytes] of sent) expect(bytes).toBeLessThanOrEqual(3 * received.get(route)!)
     // probing packets have moved no path
@@ -384,6 +389,24 @@ describe('addresses that are not proved', () => {
     pair.run(10_000)
     expect(check().size).toBe(7)
     expect(pair.server.connection!.paths().map(({ validated }) => validated)).toEqual([true, ...Array(7).fill(false)])
+    expectBounded(pair, 'server')
+  })
+
+  test('RFC 9000 §8.1, §8.2.2: small challenges on paths with other addresses', () => {
+    const pair = withPaths(2).cut()
+    const rogue = new RoguePeer(pair, 'client')
+    pair.log.length = 0
+    const { received, check } = balance(pair)
+    // paths 1 and 2 have proved theirs
+    for (const route of [200, 300]) received.set(route, Number.POSITIVE_INFINITY)
+    for (let step = 0; step < 300; step++) {
+      const route = 1000 + step
+      const bytes = rogue.packet((writer) => challenge(writer, step), { path: step % 3 })
+      received.set(route, bytes.length)
+      rogue.deliver(bytes, route)
+    }
+    expect([...check().keys()].filter((route) => route >= 1000)).toHaveLength(300)
+    expect(pair.server.of('path-migrated')).toEqual([])
     expectBounded(pair, 'server')
   })
 

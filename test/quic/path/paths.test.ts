@@ -120,11 +120,14 @@ describe('leaving', () => {
     paths.receiveAbandon({ pathId: 0, errorCode: 5 }, 0)
     const word = packets.take(paths.control)
     expect(word.frames).toEqual([{ frame_type: 'path_abandon', path_id: 0, error_code: 5 }])
+    const { first } = paths
+    first.detection.sent(first.space, 0, 60, word.writer, first.link.recovery, 0, false, -1)
     const path = paths.appeared(1, 200, 60, 100)!
     expect(paths.noPathAt).toBe(Number.POSITIVE_INFINITY)
     paths.tick(paths.deadline)
     expect(states(made)).toEqual(['1 open'])
     expect(paths.preferred).toBe(path)
+    expect(packets.take(paths.control).frames).toContainEqual(word.frames[0])
   })
 
   test('quic.md §5.5: an abandoned path whose peer knows and does not answer is forgotten all the same', () => {
@@ -178,6 +181,13 @@ describe('leaving', () => {
     expect(paths.deadline).toBe(Number.POSITIVE_INFINITY)
     expect(paths.bytesInFlight).toBe(0)
   })
+})
+
+test('RFC 9000 §21.4: no more than 16 challenges wait for an answer on one path', () => {
+  const { paths } = ready('server')
+  const path = paths.appeared(1, 200, 60, 0)!
+  for (let count = 0; count < 1000; count++) path.queueResponse(200, new Uint8Array(8), 60)
+  expect(path.responses).toHaveLength(16)
 })
 
 describe('what the peer says', () => {

@@ -61,6 +61,8 @@ export class Packets {
     const first = writer.frames
     return {
       more,
+      /** For `LossDetection.sent`, which takes the frames over. */
+      writer,
       frames: describeFrames(writer.bytes, 0, writer.position) as Record<string, unknown>[],
       acked: () => this.pool.settle(first, true),
       lost: () => this.pool.settle(first, false),

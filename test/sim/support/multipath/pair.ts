@@ -6,8 +6,8 @@ import { Talker, Transfer } from './talker.ts'
 export type Side = 'client' | 'server'
 export type PathStatus = PathStats['status']
 
-/** Connection ids of one end: five for each path in use, two for each that may be opened, some for those that drain. */
-const MOST_IDS = 80
+/** Connection ids of one end: up to eight for each of sixteen paths, and some for those that may be opened next. */
+const MOST_IDS = 160
 
 export class Pair {
   readonly alpn: Uint8Array

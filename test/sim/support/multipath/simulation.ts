@@ -42,6 +42,8 @@ export class MultipathSimulation {
   readonly pairs: Pair[] = []
   readonly #options: MultipathOptions
   readonly #watch = new AmplificationWatch()
+  /** Public addresses that NATs have moved to. */
+  #hosts = 0
 
   constructor(options: MultipathOptions) {
     this.#options = options
@@ -136,11 +138,11 @@ export class MultipathSimulation {
     )
   }
 
-  /** Client: both of its mappings are forgotten; the next datagram over the way comes from another port, or another address. */
+  /** The NAT of the way forgets its mapping: the next datagram of the client comes from another port, or from another address. */
   rebind(index: number, newHost = false): void {
     const { nat } = this.ways[index]!
     if (nat === undefined) throw new Error(`way ${index} has no NAT`)
-    nat.rebind(newHost ? `${nat.host}9` : nat.host)
+    nat.rebind(newHost ? `198.51.${101 + this.#hosts++}.${index + 1}` : nat.host)
   }
 
   /** `host port` of the client as the server sees it on a way. */
