@@ -5,6 +5,7 @@ test('wake resolves all who wait, fail rejects them; neither leaves anybody', as
   const queue = new WaitQueue()
   const waits = [queue.wait(), queue.wait()]
   queue.wake()
+  expect(queue.size).toBe(0)
   await Promise.all(waits)
   const failing = expect(queue.wait()).rejects.toThrow('ended')
   queue.fail(new Error('ended'))

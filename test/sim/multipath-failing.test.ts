@@ -142,6 +142,36 @@ describe('a way is cut', () => {
     )
   })
 
+  test('quic.md §5.5: the only path that works is abandoned: the peer hears of it over that very path, and opens another', () => {
+    tell({ name: 'last word', ways: [NEAR, NEAR] }, (sim, pair) => {
+      pair.openValidated(1)
+      sim.ways[0]!.cut()
+      sim.run(8000)
+      pair.abandon('server', 1)
+      sim.run(100)
+      expect(pair.client.of('path-abandoned')).toMatchObject([{ path: 1, byPeer: true }])
+      expect(pair.client.openPaths).toEqual([0])
+      expect(pair.openValidated(1)).toBe(2)
+      pair.carries(100_000)
+      sim.run(30_000)
+      expect(pair.ends.map(({ openPaths }) => openPaths)).toEqual([[2], [2]])
+    })
+  })
+
+  test('RFC 9000 §9.3.2: the only open path does not validate: the connection waits for it, or another, as long as it may be idle', () => {
+    const settings = { pathIdleTimeoutMs: 5000 }
+    tell({ name: 'unreachable', ways: [NEAR, NEAR], client: settings, server: settings }, (sim, pair) => {
+      sim.ways[1]!.cut()
+      pair.open(1)
+      sim.run(1000)
+      pair.abandon('client', 0)
+      sim.run(15_000)
+      for (const end of pair.ends) expect(end.closeReason).toBeUndefined()
+      sim.ways[1]!.heal()
+      pair.carries(100_000)
+    })
+  })
+
   test('quic.md §5.5: an id that the peer may still use is not forgotten, or its next packet would be answered by a reset', () => {
     tell(
       {

@@ -20,6 +20,20 @@ describe('two ways', () => {
     })
   })
 
+  test('RFC 9000 §13.2.1: acknowledgements of one path do not wait until another has sent all its data', () => {
+    tell({ name: 'starving', ways: [{ delayMs: 50 }, NEAR], socketPerMs: 2 }, (sim, pair) => {
+      pair.openValidated(1)
+      // path 0 has more to send than its socket takes
+      pair.send('client', 16 * MEGABYTE)
+      sim.run(2000)
+      pair.send('server', 3 * MEGABYTE)
+      sim.run(1000)
+      expect(pair.client.path(0)!.bytesInFlight).toBeGreaterThan(200_000)
+      expect(pair.server.path(1)!.bytesSent).toBeGreaterThan(100_000)
+      expect(pair.server.path(1)!.ptos).toBe(0)
+    })
+  })
+
   test('quic.md §5.6: a backup carries nothing but what is its own', () => {
     tell({ name: 'backup', ways: [NEAR, FAR] }, (sim, pair) => {
       pair.openValidated(1, 'backup')

@@ -73,8 +73,8 @@ function tickPath(parts: Parts, path: Path, now: number): 'fine' | 'unreachable'
   // the link before stays the one to go back to, answered or not
   path.previous?.tick(now)
   if (link.tick(now) === 'failed' && !link.validated && !revert(parts, path, now)) {
-    // RFC 9000 §9.3.2: no validated path is left
-    if (paths.openCount === 1) return 'unreachable'
+    // RFC 9000 §9.3.2: no validated path is left. With multipath the client may open one, as long as nobody is idle for too long.
+    if (!paths.multipath) return 'unreachable'
     paths.giveUp(path, now)
   } else if (path.idleAt <= now) paths.giveUp(path, now)
   return 'fine'

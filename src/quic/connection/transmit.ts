@@ -6,7 +6,7 @@ import { ACK_DELAY_EXPONENT, MIN_DATAGRAM } from '../config.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'
 import type { Path } from '../path/path.ts'
-import { bestRank, rankOf } from '../path/path-scheduler.ts'
+import { bestRank, Rank, rankOf } from '../path/path-scheduler.ts'
 import type { Route } from '../path/route.ts'
 import { TAG_LENGTH } from '../protection/packet-protection.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
@@ -90,12 +90,29 @@ export class Transmitter {
     return false
   }
 
-  /** Each path says what only it can say; what belongs to none goes over those of the best rank, the next when the first is full. */
+  /**
+   * Each path says what only it can say; what belongs to none goes over those of the best rank, the next when the first is full. spec/quic.md §5.5: when
+   * no other way is known to work, that a path is abandoned is said on that path, too. But not by a client whose other paths the server may not
+   * know: it would think that it has none left.
+   */
   #pollPaths(live: readonly Path[], now: number, out: Transmit): boolean {
     const best = bestRank(live)
-    for (const path of live)
-      if (path.isOpen && rankOf(path) !== best && this.#pollData(path, false, now, out)) return true
-    for (const path of live) if (rankOf(path) === best && this.#pollData(path, true, now, out)) return true
+    const isServer = this.#parts.role === 'server'
+    for (const path of live) {
+      const hasOwn = path.isOpen && rankOf(path) !== best
+      const hasWord = path.carriesLastWord && (best === Rank.Suspect || (best === Rank.Unvalidated && isServer))
+      if ((hasOwn || hasWord) && this.#pollData(path, hasWord, now, out)) return true
+    }
+    // acknowledgements and probes first: data may fill the paths before them for as long as there is some
+    for (const path of live) {
+      const { ackPolicy, probes } = path.space
+      const isUrgent = path.isOpen && (probes > 0 || ackPolicy.isDue(now)) && rankOf(path) === best
+      if (isUrgent && this.#pollData(path, true, now, out)) return true
+    }
+    for (const path of live) {
+      const mayCarry = rankOf(path) === best && (path.isOpen || path.carriesLastWord)
+      if (mayCarry && this.#pollData(path, true, now, out)) return true
+    }
     return false
   }
 

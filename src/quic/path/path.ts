@@ -65,6 +65,8 @@ export class Path implements LossEvents {
   peerStatusSequence = 0
   /** The peer's PATH_ABANDON arrived. */
   peerAbandoned = false
+  /** Abandoned when no other path was known to work: the word of it may go over this one as well. */
+  carriesLastWord = false
   /** When what is left of an abandoned path goes, ms. */
   discardAt = NEVER
   /** Lowest packet number received in the current key phase, -1 when none was (RFC 9001 §6.5). */

@@ -370,9 +370,11 @@ export class Paths {
     path.previous?.stopValidation()
     path.discardAt = now + Math.max(ABANDON_WAIT_MS, 3 * this.largestPtoMs)
     path.detection.requeue(path.space)
-    // spec/quic.md §5.5: the peer's ids count as retired, unless the word of it can go no other way
-    if (this.openCount > 0) path.peerIds.release()
-    else this.noPathAt = now + NO_PATH_PTOS * (3 * this.#resources.settings.initialRttMs + this.#peerMaxAckDelayMs)
+    path.carriesLastWord = !this.hasAlternative(path)
+    // spec/quic.md §5.5: the peer's ids count as retired
+    path.peerIds.release()
+    if (this.openCount === 0)
+      this.noPathAt = now + NO_PATH_PTOS * (3 * this.#resources.settings.initialRttMs + this.#peerMaxAckDelayMs)
     this.control.abandon(path.id, code)
     this.#events.push({ type: 'path-abandoned', path: path.id, route: path.link.route, code, byPeer })
   }
@@ -432,6 +434,8 @@ export class Paths {
   }
 
   receiveRetire(frame: RetireConnectionIdFrame, type: number, usedPath: number, usedSequence: number): void {
+    // draft-ietf-quic-multipath §3.2.2: ids of an abandoned path are not replaced, and all go with it
+    if (this.find(frame.pathId)?.isOpen === false) return
     this.#ids.receiveRetire(frame, type, usedPath, usedSequence)
   }
 
@@ -490,8 +494,10 @@ export class Paths {
       // the last one stays until it is clear that no other comes
       if (this.live.length === 1) path.discardAt = NEVER
       // who does not know yet may go on sending, and an id that is unknown here would be answered by a stateless reset
-      else if (!path.peerAbandoned && !this.control.isHeard(path.id)) path.discardAt = now + ABANDON_WAIT_MS
-      else this.#discard(path)
+      else if (!path.peerAbandoned && !this.control.isHeard(path.id)) {
+        path.detection.requeue(path.space)
+        path.discardAt = now + ABANDON_WAIT_MS
+      } else this.#discard(path)
     }
     return this.noPathAt <= now
   }

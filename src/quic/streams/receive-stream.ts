@@ -85,9 +85,8 @@ export class ReceiveStream implements FrameOwner, ControlWriter {
     return this.#state === 'data-received' || this.#state === 'reset-received' || this.#reassembly.available > 0
   }
 
-  /** Bytes that `read` can hand out, more than there can be when the last of them, or a reset, is here; 0 also when it was stopped. */
+  /** Bytes that `read` can hand out, Infinity when the last of them, or a reset, is here. */
   get waiting(): number {
-    if (this.#stopped) return 0
     if (this.#state !== 'receive' && this.#state !== 'size-known') return Number.POSITIVE_INFINITY
     return this.#reassembly.available
   }

@@ -143,7 +143,7 @@ describe('mistimed', () => {
     pair.flush()
     const rogue = new RoguePeer(pair.cut(), 'server')
     rogue.send((writer) => writeFreshId(writer, 3, 0))
-    rogue.send([1, 0, 0], { path: 3 })
+    rogue.send([1, 0, 0], { path: 3, route: 100 })
     expect(pair.client.connection!.closeReason).toBeUndefined()
     expect(pair.client.connection!.paths().map(({ id }) => id)).toEqual([0])
   })

@@ -78,7 +78,7 @@ test('draft-ietf-quic-multipath §4: nothing is said of the status of an abandon
   expect(control.pendingCount).toBe(0)
 })
 
-test('draft-ietf-quic-multipath §4.8: MAX_PATH_ID is repeated while it is the newest', () => {
+test('draft-ietf-quic-multipath §4.6: MAX_PATH_ID is repeated while it is the newest', () => {
   const { control, take } = setUp()
   control.maxPathId(8)
   const first = take()
@@ -91,7 +91,7 @@ test('draft-ietf-quic-multipath §4.8: MAX_PATH_ID is repeated while it is the n
   expect(take().frames).toEqual(second.frames)
 })
 
-test('draft-ietf-quic-multipath §4.9: blocked is said once, and again only when lost and still so', () => {
+test('draft-ietf-quic-multipath §4.7: blocked is said once, and again only when lost and still so', () => {
   const { control, take } = setUp()
   control.pathsBlocked(7)
   control.pathsBlocked(7)

@@ -147,7 +147,7 @@ describe('ids of the peer', () => {
     )
   })
 
-  test('draft-ietf-quic-multipath §4.9: blocked by an id that is about to be issued, and no later one', () => {
+  test('draft-ietf-quic-multipath §4.7: blocked by an id that is about to be issued, and no later one', () => {
     const { ids } = setUp()
     const next = ids.local(1).nextSequence
     ids.receiveBlocked({ pathId: 1, nextSequence: next })

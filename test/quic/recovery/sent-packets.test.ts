@@ -28,6 +28,24 @@ describe('SentPackets', () => {
     expect(again.size).toBe(128)
   })
 
+  test('records are made when they are needed, and a large ring is let go once nothing is outstanding', () => {
+    const kept = (count: number): number => {
+      const sent = new SentPackets()
+      const records = new Set<unknown>()
+      for (let number = 0; number < count; number++) {
+        const record = sent.add(number)
+        record.inFlight = true
+        records.add(record)
+      }
+      for (let number = 0; number < count; number++) sent.release(sent.at(number), SentState.Free)
+      sent.advance()
+      let again = 0
+      for (let number = count; number < 2 * count; number++) if (records.has(sent.add(number))) again++
+      return again
+    }
+    expect([2, 200, 257, 1000].map(kept)).toEqual([0, 144, 0, 0])
+  })
+
   test('RFC 9000 §21.4: numbers left out are marked', () => {
     const sent = new SentPackets()
     sent.add(0)

@@ -14,6 +14,10 @@ import type { Direction, Way, WaySpec } from './way.ts'
 const SLICE_MS = 200
 /** The client opens a path where a way works after so long without one that does, ms. */
 const RESCUE_AFTER_MS = 1000
+/** Keep-alives are heard more often than this, ms. */
+const SILENCE_MS = 7500
+/** Path ids that are left for such a case. */
+const SPARE_IDS = 3
 /** After so long in the dark the ways are healed: longer and the connection may rightly be idle for too long, ms. */
 const DARK_MS = 8000
 /** All that must have settled when nobody does anything any more, ms: validation, silence and draining of paths, one after the other. */
@@ -36,19 +40,28 @@ class Interaction {
   readonly #random: SimRandom
   readonly #sim: MultipathSimulation
   readonly #deeds: string[] = []
+  /** The smaller of what both sides allow. */
+  readonly #maxPathId: number
   #pair!: Pair
   /** Since when no path works, ms; -1 while one does. */
   #darkSince = -1
   #rescueAt = 0
+  /** When the client last heard anything, ms, and how much it had by then. */
+  #heardAt = 0
+  #heard = 0
 
   constructor(seed: number, trace: MultipathOptions['trace']) {
     const random = new SimRandom(`multipath:${seed}`)
     this.#random = random
+    const ways = Array.from({ length: random.int(2, 4) }, () => drawWay(random))
+    const client = drawSettings(random)
+    const server = drawSettings(random)
+    this.#maxPathId = Math.min(client.maxPathId!, server.maxPathId!)
     this.#sim = new MultipathSimulation({
       name: `multipath:${seed}`,
-      ways: Array.from({ length: random.int(2, 4) }, () => drawWay(random)),
-      client: drawSettings(random),
-      server: drawSettings(random),
+      ways,
+      client,
+      server,
       timerGrainMs: random.pick([0, 1]),
       slots: random.pick([256, 256, 64, 16]),
       ...(trace === undefined ? {} : { trace }),
@@ -73,9 +86,10 @@ class Interaction {
   /** Something is wrong already, or the connection ended. */
   get #isOver(): boolean {
     const sim = this.#sim
+    if (sim.check().length > 0) return true
     for (const { side, closeReason } of this.#pair.ends)
       if (closeReason !== undefined) sim.violation(`the ${side} lost the connection: ${JSON.stringify(closeReason)}`)
-    return sim.check().length > 0
+    return sim.violations.length > 0
   }
 
   #note(text: string): void {
@@ -92,7 +106,7 @@ class Interaction {
       case 0:
       case 1:
       case 2:
-        this.#open(random.int(0, this.#sim.ways.length - 1))
+        if (this.#idsLeft > SPARE_IDS) this.#open(random.int(0, this.#sim.ways.length - 1))
         break
       case 3:
       case 4:
@@ -125,9 +139,17 @@ class Interaction {
     }
   }
 
-  #open(way: number): void {
+  /** Path ids that the client may use before any is given back. */
+  get #idsLeft(): number {
+    return this.#maxPathId + 1 - this.#pair.client.connection.paths().length
+  }
+
+  /** False when there was no path to be had. */
+  #open(way: number): boolean {
     const status = this.#random.pick(['available', 'available', 'backup'] as const)
-    this.#note(`client opens path ${this.#pair.open(way, status)} on way ${way}, ${status}`)
+    const id = this.#pair.open(way, status)
+    this.#note(`client opens path ${id} on way ${way}, ${status}`)
+    return id !== undefined
   }
 
   #abandon(side: Side, end: Talker): void {
@@ -209,8 +231,8 @@ class Interaction {
     if (ms > 0) this.#note(`${ms} ms pass`)
     for (let left = ms; ; left -= SLICE_MS) {
       this.#sim.run(Math.min(left, SLICE_MS))
+      if (left <= SLICE_MS || this.#isOver) return
       this.#lookAfter()
-      if (left <= SLICE_MS) return
     }
   }
 
@@ -225,21 +247,31 @@ class Interaction {
     const sim = this.#sim
     const { client, server } = this.#pair
     const isBare = client.openPaths.length === 0 || server.openPaths.length === 0
-    if (!isBare && this.#openWays.some(({ isUsable }) => isUsable)) {
+    if (!isBare && !this.#isSilent && this.#openWays.some(({ isUsable }) => isUsable)) {
       this.#darkSince = -1
       return
     }
     if (this.#darkSince === -1) this.#darkSince = sim.now
     const dark = sim.now - this.#darkSince
-    if (dark > DARK_MS || (isBare && !sim.ways.some(({ isUsable }) => isUsable))) {
-      this.#darkSince = -1
-      for (const way of sim.ways) this.#heal(way, 'both')
-    }
+    if (dark > DARK_MS || (isBare && !sim.ways.some(({ isUsable }) => isUsable))) this.#healAll()
     if ((dark < RESCUE_AFTER_MS && !isBare) || sim.now < this.#rescueAt) return
     const usable = sim.ways.filter(({ isUsable }) => isUsable)
     if (usable.length === 0) return
     this.#rescueAt = sim.now + (isBare ? RESCUE_AFTER_MS : 2 * RESCUE_AFTER_MS)
-    this.#open(this.#random.pick(usable).index)
+    if (!this.#open(this.#random.pick(usable).index)) this.#healAll()
+  }
+
+  get #isSilent(): boolean {
+    const { now } = this.#sim
+    const heard = this.#pair.client.connection.paths().reduce((sum, path) => sum + path.datagramsReceived, 0)
+    if (heard !== this.#heard) this.#heardAt = now
+    this.#heard = heard
+    return now - this.#heardAt > SILENCE_MS
+  }
+
+  #healAll(): void {
+    this.#darkSince = -1
+    for (const way of this.#sim.ways) this.#heal(way, 'both')
   }
 
   // the end
@@ -304,7 +336,7 @@ function drawWay(random: SimRandom): WaySpec {
 
 function drawSettings(random: SimRandom): Partial<QuicSettings> {
   return {
-    maxPathId: random.pick([7, 7, 15, 4]),
+    maxPathId: random.pick([7, 7, 15, 5]),
     keepAliveMs: random.pick([2000, 5000]),
     pathIdleTimeoutMs: random.pick([15_000, 15_000, 6500]),
     activeConnectionIdLimit: random.pick([2, 5, 8]),

@@ -28,6 +28,8 @@ export interface MultipathOptions {
   readonly server?: Partial<QuicSettings>
   readonly timerGrainMs?: number
   readonly slots?: number
+  /** Datagrams that a socket takes per ms before it queues. Default: any number. */
+  readonly socketPerMs?: number
   readonly trace?: (site: string, role: Role, originalDestinationId: string) => TraceSink | undefined
 }
 
@@ -64,7 +66,7 @@ export class MultipathSimulation {
   }
 
   #makeNode(site: 'client' | 'server'): SimNode {
-    const { timerGrainMs, slots, trace } = this.#options
+    const { timerGrainMs, slots, socketPerMs, trace } = this.#options
     const host = (way: Way) => (site === 'client' ? way.clientHost : way.serverHost)
     return new SimNode({
       clock: this.clock,
@@ -79,6 +81,7 @@ export class MultipathSimulation {
       secretKey: this.random.fork(`key ${site}`).bytes(32),
       timerGrainMs: timerGrainMs ?? 0,
       slots: slots ?? 256,
+      pace: socketPerMs === undefined ? undefined : { perMs: socketPerMs },
       alpns: () => this.pairs.map(({ alpn }) => alpn),
       onIncoming: (node, incoming) => this.#accept(node, incoming),
       trace,
