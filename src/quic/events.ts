@@ -73,6 +73,13 @@ export class EventQueue {
     this.#events.push(event)
   }
 
+  /** Adds one unless `limit` of its type wait already: for what a peer can send many of and nobody needs all. */
+  pushUpTo(limit: number, event: ConnectionEvent): void {
+    let waiting = 0
+    for (let at = this.#next; at < this.#events.length; at++) if (this.#events[at]!.type === event.type) waiting++
+    if (waiting < limit) this.#events.push(event)
+  }
+
   /** Events that wait. */
   get length(): number {
     return this.#events.length - this.#next

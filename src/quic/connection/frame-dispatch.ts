@@ -42,6 +42,8 @@ import type { Parts } from './parts.ts'
 
 /** RFC 9000 §18.2: no max_ack_delay reaches 2^14 ms, so no ACK_FREQUENCY makes us wait for longer. */
 const LONGEST_ACK_DELAY_MS = 2 ** 14 - 1
+/** Tokens that wait for the application at a time; who gets more than it can use loses nothing by missing some. */
+const MAX_TOKENS = 4
 const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(FrameType))
 
 export class FrameDispatch {
@@ -280,7 +282,7 @@ export class FrameDispatch {
         // RFC 9000 §19.7
         if (parts.role === 'server')
           throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, 'a client sent NEW_TOKEN')
-        parts.events.push({ type: 'token', token })
+        parts.events.pushUpTo(MAX_TOKENS, { type: 'token', token })
         return
       }
       case FrameType.HANDSHAKE_DONE:

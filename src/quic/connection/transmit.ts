@@ -38,7 +38,6 @@ export class Transmitter {
   #fanOut: readonly Route[] = []
   #copy: Uint8Array | undefined = undefined
   #copyNext = 0
-  #nextSkip: number
   #sentHandshakePacket = false
   readonly #scratch = new Uint8Array(8)
 
@@ -47,12 +46,15 @@ export class Transmitter {
     this.#host = host
     this.#builder = new DatagramBuilder(parts)
     this.#close = new CloseDatagrams(parts, this.#builder)
-    this.#nextSkip = parts.settings.skipPacketNumbers ? this.#skipDistance() : NEVER
   }
 
-  #skipDistance(): number {
-    this.#parts.random.fill(this.#scratch)
-    return SKIP_BASE + this.#scratch[0]! * 4
+  /** Leaves out a packet number of this path when its time has come, and draws when that is next. */
+  #skip(space: PacketSpace): void {
+    if (space.nextPacketNumber < space.skipAt) return
+    const { settings, random } = this.#parts
+    if (space.skipAt !== -1) space.skipPacketNumber()
+    random.fill(this.#scratch)
+    space.skipAt = settings.skipPacketNumbers ? space.nextPacketNumber + SKIP_BASE + this.#scratch[0]! * 4 : NEVER
   }
 
   setFanOut(routes: readonly Route[]): void {
@@ -247,10 +249,7 @@ export class Transmitter {
     if (probe && level !== Level.OneRtt && !this.#wants(level, path, carries)) path.detection.repeat(space)
     const data = (mayData || probe) && this.#wants(level, path, carries)
     if (!ackDue && !probe && !data) return false
-    if (level === Level.OneRtt && space.nextPacketNumber >= this.#nextSkip) {
-      space.skipPacketNumber()
-      this.#nextSkip = space.nextPacketNumber + this.#skipDistance()
-    }
+    if (level === Level.OneRtt) this.#skip(space)
     if (!this.#builder.begin(draft, at, end, space, path)) return false
     const writer = draft.writer
     const ackPath = writer.multipath ? path.id : -1

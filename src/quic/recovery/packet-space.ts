@@ -27,6 +27,8 @@ export class PacketSpace {
   readonly lost: LostPackets
   /** The last number left out on purpose, -1 before the first: remembered for longer than the ring does. */
   lastSkipped: number
+  /** The number to leave out next; -1 until that is drawn. */
+  skipAt: number
   /** Packets to send now without asking congestion control (RFC 9002 §6.2.4): set by a probe timeout, counted down by the writer. */
   probes: number
   /** When the next packet is deemed lost by time, ms; Infinity when none is in question. */
@@ -50,6 +52,7 @@ export class PacketSpace {
     this.sent = new SentPackets()
     this.lost = new LostPackets()
     this.lastSkipped = -1
+    this.skipAt = -1
     this.probes = 0
     this.lossTime = Number.POSITIVE_INFINITY
     this.lastElicitingAt = Number.NEGATIVE_INFINITY

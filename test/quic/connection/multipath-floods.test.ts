@@ -3,6 +3,7 @@ import type { Writer } from '../../../src/bytes/writer.ts'
 import { ErrorCode } from '../../../src/quic/index.ts'
 import { writeAckFrame } from '../../../src/quic/wire/ack-frames.ts'
 import { writeObservedAddress } from '../../../src/quic/wire/address-frames.ts'
+import { writeNewToken } from '../../../src/quic/wire/control-frames.ts'
 import { FrameType } from '../../../src/quic/wire/frame-types.ts'
 import { writeRetireConnectionId } from '../../../src/quic/wire/id-frames.ts'
 import {
@@ -283,6 +284,25 @@ describe('events', () => {
     expect(pair.client.connection!.closeReason).toBeUndefined()
     expectBounded(pair, 'client')
   })
+})
+
+test('RFC 9000 §19.7: of 5,000 tokens the application is told a few a packet', () => {
+  const pair = multipathPair().connect()
+  pair.run(200)
+  const rogue = new RoguePeer(pair.cut(), 'server')
+  let events = pair.client.events.length
+  flood(
+    rogue,
+    5_000,
+    (w, index) => writeNewToken(w, Uint8Array.of(index, index >> 8)),
+    {},
+    () => {
+      expect(pair.client.events.length - events).toBeLessThanOrEqual(4)
+      events = pair.client.events.length
+    },
+  )
+  expect(pair.client.of('token').length).toBeGreaterThan(0)
+  expectBounded(pair, 'client')
 })
 
 describe('connection ids', () => {

@@ -194,3 +194,21 @@ test('a transfer over two available paths arrives whole', () => {
   const paths = it.client.connection!.paths()
   expect(paths.every(({ bytesSent }) => bytesSent > 100_000)).toBe(true)
 })
+
+test('RFC 9000 §21.4: every path leaves out packet numbers of its own', () => {
+  const it = withSecondPath()
+  it.client.connection!.setPathStatus(0, 'backup')
+  expect(it.carries(4_000_000)).toBe(true)
+  it.client.connection!.setPathStatus(0, 'available')
+  it.client.connection!.setPathStatus(1, 'backup')
+  expect(it.carries(4_000_000)).toBe(true)
+  for (const path of [0, 1]) {
+    const sent = it.client.tap.sent.filter(({ level, pathId }) => level === Level.OneRtt && pathId === path)
+    const gaps = sent.filter(
+      ({ packetNumber }, index) => index > 0 && packetNumber !== sent[index - 1]!.packetNumber + 1,
+    )
+    // one in 128 to 1,148
+    expect(sent.length).toBeGreaterThan(2_500)
+    expect(gaps.length).toBeGreaterThanOrEqual(2)
+  }
+})

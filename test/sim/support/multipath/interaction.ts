@@ -80,7 +80,7 @@ class Interaction {
     } catch (error) {
       sim.violation(error instanceof Error ? (error.stack ?? error.message) : String(error))
     }
-    return { violations: sim.finish(), deeds: this.#deeds, virtualMs: sim.now }
+    return { violations: sim.finish(this.#random.pick(SIDES)), deeds: this.#deeds, virtualMs: sim.now }
   }
 
   /** Something is wrong already, or the connection ended. */
@@ -102,7 +102,7 @@ class Interaction {
     const random = this.#random
     const side = random.pick(SIDES)
     const end = this.#pair.end(side)
-    switch (random.int(0, 14)) {
+    switch (random.int(0, 17)) {
       case 0:
       case 1:
       case 2:
@@ -136,6 +136,15 @@ class Interaction {
       case 14:
         this.#small(side, end)
         break
+      case 15:
+        this.#crossAbandon()
+        break
+      case 16:
+        this.#setClocks(end)
+        break
+      case 17:
+        this.#darken()
+        break
     }
   }
 
@@ -158,6 +167,40 @@ class Interaction {
     const id = this.#random.pick(ids)
     this.#note(`${side} abandons path ${id}`)
     this.#pair.abandon(side, id, this.#random.pick([0x3e, 0x3e75, 12345]))
+  }
+
+  /** Each side gives up another path, at the same moment. */
+  #crossAbandon(): void {
+    const [first, second] = this.#pair.client.openPaths
+    if (first === undefined || second === undefined || this.#pair.server.openPaths.length < 2) return
+    if (!this.#pair.server.openPaths.includes(second)) return
+    this.#note(`client abandons path ${first}, server path ${second}`)
+    this.#pair.abandon('client', first)
+    this.#pair.abandon('server', second)
+  }
+
+  #setClocks(end: Talker): void {
+    const ids = end.openPaths
+    if (ids.length === 0) return
+    const id = this.#random.pick(ids)
+    const keepAliveMs = this.#random.pick([1000, 4000])
+    const idleMs = this.#random.pick([0, 6000, 30_000])
+    this.#note(`${end.side} keeps path ${id} alive every ${keepAliveMs} ms and lets it be silent for ${idleMs}`)
+    end.connection.setPathClocks(id, keepAliveMs, idleMs, this.#sim.now)
+    end.touch()
+  }
+
+  /** Large datagrams vanish on a way, or everything on all of them. */
+  #darken(): void {
+    const way = this.#random.pick(this.#sim.ways)
+    if (this.#random.chance(0.5)) {
+      const size = this.#random.pick([1200, 1300])
+      this.#note(`way ${way.index} carries ${size} bytes`)
+      way.shrink(size)
+      return
+    }
+    this.#note('all ways are cut')
+    for (const each of this.#sim.ways) each.cut()
   }
 
   #setStatus(side: Side, end: Talker): void {

@@ -8,7 +8,7 @@ import { VirtualClock } from '../clock.ts'
 import { Nat, Network } from '../network.ts'
 import { SimNode } from '../node.ts'
 import { SimRandom } from '../random.ts'
-import { Pair } from './pair.ts'
+import { Pair, type Side } from './pair.ts'
 import { Talker } from './talker.ts'
 import { Way, type WaySpec } from './way.ts'
 
@@ -200,9 +200,11 @@ export class MultipathSimulation {
   }
 
   /** Closes what is open, waits until all is drained, and looks for what is left. Returns all that was wrong. */
-  finish(): string[] {
-    for (const { client } of this.pairs)
-      if (!client.isClosed) client.node.driver.closeConnection(client.connection, 0, 'finished')
+  finish(by: Side = 'client'): string[] {
+    for (const pair of this.pairs) {
+      const end = pair.hasServer ? pair.end(by) : pair.client
+      if (!end.isClosed) end.node.driver.closeConnection(end.connection, 0, 'finished')
+    }
     const ends = this.pairs.flatMap(({ ends: both }) => both)
     const deadline = this.now + DRAIN_MS
     while (!ends.every(({ isDrained }) => isDrained) && this.clock.step(deadline));
