@@ -41,7 +41,7 @@ export interface QuicSettings {
   readonly observedAddressRole: 0 | 1 | 2 | undefined
   /** Peer connection ids we keep, per path. Default 5 (iroh). */
   readonly activeConnectionIdLimit: number
-  /** Largest datagram we take, bytes. Default 16,000: what we send to ourselves; must not exceed the slots of the driver. iroh says 1,472. */
+  /** Largest datagram we take, bytes. Default 16,000: what we send to ourselves. Never more than a slot of the driver holds. iroh says 1,472. */
   readonly maxUdpPayloadSize: number
   /**
    * Largest datagram we probe for, bytes, where the route carries it: 1,452 on Linux, 16,000 to the host itself, else 1,200

@@ -5,12 +5,45 @@
 import type { RandomSource } from '../platform/index.ts'
 import { LOCAL_ID_LENGTH } from './config.ts'
 import type { Connection } from './connection/connection.ts'
-import { MIN_RESET_LENGTH } from './stateless-reset.ts'
+import type { IdRegistry } from './path/id-registry.ts'
+import { MIN_RESET_LENGTH, type StatelessReset } from './stateless-reset.ts'
 import { RESET_TOKEN_LENGTH } from './wire/id-frames.ts'
 
 /** Ids are issued from inside the connection's constructor, so entries lead to it by way of this. */
 export interface ConnectionRef {
   connection: Connection | undefined
+}
+
+/** The ids of one connection: what the table and the reset tokens are to it. */
+export class ConnectionIds implements IdRegistry, ConnectionRef {
+  connection: Connection | undefined = undefined
+  readonly #table: ConnectionIdTable
+  readonly #resets: StatelessReset
+
+  constructor(table: ConnectionIdTable, resets: StatelessReset) {
+    this.#table = table
+    this.#resets = resets
+  }
+
+  issue(pathId: number, sequence: number): Uint8Array {
+    return this.#table.issue(this, pathId, sequence)
+  }
+
+  retire(id: Uint8Array): void {
+    this.#table.retire(id)
+  }
+
+  resetToken(id: Uint8Array): Uint8Array {
+    return this.#resets.token(id)
+  }
+
+  watchResetToken(token: Uint8Array): void {
+    this.#table.watchToken(token, this)
+  }
+
+  unwatchResetToken(token: Uint8Array): void {
+    this.#table.unwatchToken(token)
+  }
 }
 
 /** Where an id leads. */

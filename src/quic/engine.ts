@@ -8,7 +8,7 @@ import type { RandomSource } from '../platform/index.ts'
 import { AddressTokens } from './address-token.ts'
 import { LOCAL_ID_LENGTH, MIN_DATAGRAM, type QuicSettings, resolveSettings } from './config.ts'
 import { Connection, type ConnectionHost, type ConnectionOptions } from './connection/connection.ts'
-import { ConnectionIdTable, type ConnectionRef, keyOf } from './connection-id-table.ts'
+import { ConnectionIds, ConnectionIdTable, keyOf } from './connection-id-table.ts'
 import { ErrorCode } from './errors.ts'
 import { beginsHandshake } from './first-flight.ts'
 import { type FirstPacket, Incoming, type IncomingHost } from './incoming.ts'
@@ -17,6 +17,7 @@ import type { Route, RouteInfo } from './path/route.ts'
 import { freeKeys, initialKeys } from './protection/packet-keys.ts'
 import { PacketProtection } from './protection/packet-protection.ts'
 import type { Resources } from './resources.ts'
+import { Scratch } from './scratch.ts'
 import type { DatagramSlots, Transmit } from './slots.ts'
 import { StatelessReset } from './stateless-reset.ts'
 import { type ServerCertificate, X509Credential } from './tls/credentials.ts'
@@ -110,6 +111,7 @@ export class Engine implements IncomingHost, ConnectionHost {
   readonly #tokens: AddressTokens
   readonly #resets: StatelessReset
   readonly #protection = new PacketProtection()
+  readonly #scratch = new Scratch()
   readonly #header = new PacketHeader()
   readonly #connections = new Set<Connection>()
   /** Keys in `#ids` of the ids a client chose, per connection. */
@@ -124,7 +126,7 @@ export class Engine implements IncomingHost, ConnectionHost {
 
   constructor(config: EngineConfig) {
     this.#config = config
-    this.#settings = resolveSettings(config.settings)
+    this.#settings = this.#fitting(resolveSettings(config.settings))
     const certificate = config.server?.certificate
     this.#certificate = certificate === undefined ? undefined : new X509Credential(config.crypto, certificate)
     this.#signer = config.crypto.signer(config.secretKey)
@@ -396,40 +398,41 @@ export class Engine implements IncomingHost, ConnectionHost {
       authentication: options.authentication,
       token: options.token,
       route: options.route,
-      ...(options.routes === undefined ? {} : { routes: options.routes }),
+      routes: options.routes,
       now: options.now,
     })
+  }
+
+  /** What we announce to take must fit a slot. */
+  #fitting(settings: QuicSettings): QuicSettings {
+    const { slotSize } = this.#config.slots
+    if (slotSize < MIN_DATAGRAM) throw new RangeError('a datagram slot must hold 1200 bytes or more')
+    return settings.maxUdpPayloadSize <= slotSize ? settings : { ...settings, maxUdpPayloadSize: slotSize }
   }
 
   #create(
     role: Role,
     settings: Partial<QuicSettings> | undefined,
     originalDestinationId: Uint8Array,
-    options: Omit<ConnectionOptions, 'handle' | 'signer'>,
+    options: ConnectionOptions,
   ): Connection {
     const config = this.#config
-    const owner: ConnectionRef = { connection: undefined }
-    const ids = this.#ids
+    const ids = new ConnectionIds(this.#ids, this.#resets)
     const resources: Resources = {
       role,
-      settings: resolveSettings(this.#settings, settings),
+      settings: settings === undefined ? this.#settings : this.#fitting(resolveSettings(this.#settings, settings)),
       crypto: config.crypto,
       random: config.random,
       slots: config.slots,
       routes: config.routes,
       protection: this.#protection,
+      scratch: this.#scratch,
       trace: config.trace?.(role, encodeHex(originalDestinationId)),
       keyLog: config.keyLog,
-      registry: {
-        issue: (pathId, sequence) => ids.issue(owner, pathId, sequence),
-        retire: (id) => ids.retire(id),
-        resetToken: (id) => this.#resets.token(id),
-        watchResetToken: (token) => ids.watchToken(token, owner),
-        unwatchResetToken: (token) => ids.unwatchToken(token),
-      },
+      registry: ids,
     }
-    const connection = new Connection(resources, this, { ...options, handle: this.#nextHandle++, signer: this.#signer })
-    owner.connection = connection
+    const connection = new Connection(resources, this, options, this.#nextHandle++, this.#signer)
+    ids.connection = connection
     this.#connections.add(connection)
     return connection
   }

@@ -6,6 +6,7 @@ import type { Role } from './level.ts'
 import type { IdRegistry } from './path/id-registry.ts'
 import type { RouteInfo } from './path/route.ts'
 import type { PacketProtection } from './protection/packet-protection.ts'
+import type { Scratch } from './scratch.ts'
 import type { DatagramSlots } from './slots.ts'
 import type { TraceSink } from './trace.ts'
 
@@ -18,6 +19,7 @@ export interface Resources {
   readonly routes: RouteInfo
   readonly registry: IdRegistry
   readonly protection: PacketProtection
+  readonly scratch: Scratch
   readonly trace: TraceSink | undefined
   readonly keyLog: ((line: string) => void) | undefined
 }

@@ -164,3 +164,18 @@ test('over IPv6 loopback', async () => {
   expect(near.paths()[0]?.remote).toBe(server.boundAddresses()[0])
   expect((await accepted)?.remoteId.equals(client.id)).toBe(true)
 })
+
+test('fast-path.md §4: a transfer to this very host grows the datagrams to 16,000 bytes, unless the settings say otherwise', async () => {
+  for (const [settings, mtu] of [
+    [{}, 16_000],
+    [{ maxMtu: 1452 }, 1452],
+  ] as const) {
+    const { near, far } = await connectedPair({ settings })
+    const send = await near.openUni()
+    const received = far.acceptUni().then((recv) => recv.readToEnd(1_000_000))
+    await send.write(new Uint8Array(1_000_000))
+    await send.finish()
+    expect((await received).length).toBe(1_000_000)
+    await expect.poll(() => near.paths()[0]!.mtu).toBe(mtu)
+  }
+})

@@ -7,3 +7,17 @@ export const REGRESSIONS: readonly { readonly seed: number; readonly broke: stri
   { seed: 241, broke: 'an ACK held back by the amplification limit fired its timer every millisecond' },
   { seed: 674, broke: 'a lost ServerHello waited for a window full of Handshake packets that nobody could open' },
 ]
+
+/** The same of random interactions with several paths. */
+export const MULTIPATH_REGRESSIONS: readonly { readonly seed: number; readonly broke: string }[] = [
+  { seed: 4, broke: 'the status of a path that came ahead of the path was not kept' },
+  {
+    seed: 54,
+    broke: 'an abandoned path was forgotten before the peer knew, and its next packet answered by a stateless reset',
+  },
+  {
+    seed: 79,
+    broke: 'the last open path did not validate in time, and the connection ended although another could be opened',
+  },
+  { seed: 301, broke: 'the only path that worked was abandoned, and the word of it went where nobody heard it' },
+]

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Connection, DatagramSlots, Transmit } from '../../src/quic/index.ts'
 import { AmplificationWatch } from './support/amplification.ts'
 import { VirtualClock } from './support/clock.ts'
 import {
@@ -7,6 +8,7 @@ import {
   Corrupt,
   Delay,
   Duplicate,
+  Gate,
   Link,
   type LinkPart,
   Loss,
@@ -17,6 +19,7 @@ import {
 import { Nat, Network } from './support/network.ts'
 import { matchesPattern, patternAt } from './support/payload.ts'
 import { SimRandom } from './support/random.ts'
+import { guardWakes } from './support/wake-guard.ts'
 
 /** Arrival times of datagrams of `size` bytes sent at `times`. */
 function arrivals(part: LinkPart, times: readonly number[], size = 1000): number[] {
@@ -56,6 +59,68 @@ describe('links', () => {
     expect(arrivals(new Outage(10, 20), [9, 10, 19, 20])).toEqual([9, 20])
     expect(arrivals(new Link([new Delay(5), new Delay(7)]), [1])).toEqual([13])
   })
+
+  test('a gate is cut and healed, and a black hole for what is large, from one datagram to the next', () => {
+    const gate = new Gate()
+    expect(arrivals(gate, [1])).toEqual([1])
+    gate.isCut = true
+    expect(arrivals(gate, [2])).toEqual([])
+    gate.isCut = false
+    gate.maxSize = 999
+    expect(arrivals(gate, [3], 1000)).toEqual([])
+    expect(arrivals(gate, [4], 999)).toEqual([4])
+  })
+})
+
+describe('the guard of wake-ups', () => {
+  const slots: DatagramSlots = {
+    bytes: new Uint8Array(0),
+    slotSize: 0,
+    inUse: 0,
+    offset: () => 0,
+    acquire: () => 0,
+    release: () => {},
+  }
+
+  /** A connection that sends nothing and wants to be woken `after` ms later, always. */
+  function guarded(after: number, hasSlots = true) {
+    const faults: string[] = []
+    let at = 0
+    const connection = {
+      receive: () => true,
+      tick: (now: number) => {
+        at = now
+      },
+      poll: () => false,
+      nextEvent: () => undefined,
+      deadline: () => at + after,
+    } as unknown as Connection
+    guardWakes(connection, hasSlots ? slots : { ...slots, acquire: () => -1 }, (fault) => faults.push(fault))
+    /** What the driver does, `times` times. */
+    const rounds = (times: number, everyMs: number) => {
+      for (let round = 1; round <= times; round++) {
+        connection.tick(round * everyMs)
+        connection.poll(round * everyMs, {} as Transmit)
+        connection.deadline()
+      }
+      return faults
+    }
+    return { rounds }
+  }
+
+  test('a tick that is due again at once is a fault, unless there was no slot to send with', () => {
+    expect(guarded(0).rounds(2, 1)).toEqual([])
+    expect(guarded(0).rounds(3, 1)).toHaveLength(1)
+    expect(guarded(-5).rounds(3, 1)).toHaveLength(1)
+    expect(guarded(0, false).rounds(3, 1)).toEqual([])
+    expect(guarded(1).rounds(3, 1)).toEqual([])
+  })
+
+  test('so are many ticks in a short time of which nothing comes', () => {
+    expect(guarded(1).rounds(20, 1)).toEqual([])
+    expect(guarded(1).rounds(21, 1)).toHaveLength(1)
+    expect(guarded(1).rounds(100, 100)).toEqual([])
+  })
 })
 
 describe('network', () => {
@@ -85,6 +150,20 @@ describe('network', () => {
     send(outside, 4, '198.51.100.1', 20_000)
     send(inside, 5, '192.0.2.1', 6)
     expect(heard).toEqual(['outside 2 198.51.100.1 20000', 'inside 3 192.0.2.1 6', 'outside 5 198.51.100.1 20001'])
+  })
+
+  test('links between hosts come before those between sites, and a NAT may be that of one host', () => {
+    const clock = new VirtualClock()
+    const network = new Network(clock)
+    const nat = new Nat('198.51.100.9')
+    network.setNat('10.0.0.2', nat)
+    const [plain, hidden, far] = ['10.0.0.1', '10.0.0.2', '192.0.2.1'].map((host) => network.open(host, host, 7))
+    network.setHostLink('10.0.0.2', '192.0.2.1', new Link([new Delay(50)]))
+    const heard: string[] = []
+    far!.onMessage = (_data, host) => heard.push(`${clock.now} ${host}`)
+    for (const socket of [plain!, hidden!]) socket.send(new Uint8Array(1), 0, 1, '192.0.2.1', 7, () => {})
+    while (clock.step(Number.POSITIVE_INFINITY));
+    expect(heard).toEqual(['1001 10.0.0.1', '1050 198.51.100.9'])
   })
 
   test('RFC 9000 §8.1: the watch tells of the first byte too many, until the address is proved', () => {

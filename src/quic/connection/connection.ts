@@ -5,6 +5,7 @@
  * Order of use after any call that changes something: `poll` until false, `nextEvent` until undefined, then `deadline`.
  */
 import { encodeHex } from '../../bytes/index.ts'
+import type { Signer } from '../../crypto/index.ts'
 import { type CloseReason, errorCodeName, TransportError } from '../errors.ts'
 import { type ConnectionEvent, EventQueue } from '../events.ts'
 import type { Role } from '../level.ts'
@@ -35,13 +36,11 @@ export interface ConnectionHost {
   handshakeSettled(connection: Connection): void
 }
 
-export interface ConnectionOptions extends Omit<HandshakeOptions, 'sourceId' | 'resetToken'> {
-  /** Unique in the engine. */
-  readonly handle: number
+export interface ConnectionOptions extends Omit<HandshakeOptions, 'sourceId' | 'resetToken' | 'signer'> {
   /** Where datagrams go first. */
   readonly route: Route
   /** Client, dialling: all known routes, the first included. */
-  readonly routes?: readonly Route[]
+  readonly routes?: readonly Route[] | undefined
   /** Server: a token proved the client's address. */
   readonly validated?: boolean
   /** Server: the id of the client's first packet. */
@@ -68,10 +67,11 @@ export class Connection {
   /** A server's NEW_TOKEN for its client, made by the engine. */
   #tokenToIssue: Uint8Array | undefined = undefined
 
-  constructor(resources: Resources, host: ConnectionHost, options: ConnectionOptions) {
+  /** `handle` is unique in the engine; `signer` is our identity. */
+  constructor(resources: Resources, host: ConnectionHost, options: ConnectionOptions, handle: number, signer: Signer) {
     const { role, settings, registry } = resources
     this.role = role
-    this.handle = options.handle
+    this.handle = handle
     this.#host = host
     this.#now = options.now
     const pool = new SentFramePool()
@@ -117,7 +117,7 @@ export class Connection {
     this.streams = new Streams(role, streamSettings, streamEvents, nothing)
     this.datagrams = new Datagrams(streamSettings, streamEvents, nothing)
     const handshakeOptions: HandshakeOptions = {
-      signer: options.signer,
+      signer,
       alpns: options.alpns,
       sourceId,
       originalDestinationId: options.originalDestinationId,
@@ -139,7 +139,18 @@ export class Connection {
       handshakeOptions,
     )
     const parts: Parts = {
-      ...resources,
+      // one by one, not spread: so all connections share one shape
+      role,
+      settings,
+      crypto: resources.crypto,
+      random: resources.random,
+      slots: resources.slots,
+      routes: resources.routes,
+      registry,
+      protection: resources.protection,
+      scratch: resources.scratch,
+      trace: resources.trace,
+      keyLog: resources.keyLog,
       pool,
       events,
       lifecycle: new Lifecycle(options.now, settings.maxIdleTimeoutMs, settings.handshakeTimeoutMs),
@@ -157,15 +168,15 @@ export class Connection {
         this.#peerClosed(application, code, frameType, reason, now),
     }
     this.#parts = parts
-    detection.setSpace(handshake.initialSpace)
-    detection.setSpace(handshake.handshakeSpace)
+    detection.setSpace(handshake.initialSpace!)
+    detection.setSpace(handshake.handshakeSpace!)
     detection.setPeerValidated(!isClient)
     this.#receive = new Receive(parts, {
       retried: (route) => {
         // RFC 9000 §8.1.4: the token is good for the address it was given to, and for no other
         first.link.route = route
         this.#transmit.stopFanOut()
-        detection.requeue(handshake.initialSpace)
+        detection.requeue(handshake.initialSpace!)
       },
       versionsOffered: (versions) => this.#vanish({ kind: 'version-negotiation', versions }),
       firstHandshakePacket: () => {
@@ -466,7 +477,7 @@ export class Connection {
     detection.handshakeConfirmed = true
     detection.setPeerValidated(true)
     this.#discardInitial()
-    detection.discard(handshake.handshakeSpace)
+    if (handshake.handshakeSpace !== undefined) detection.discard(handshake.handshakeSpace)
     handshake.discardHandshake()
     paths.confirmed()
     parts.events.push({ type: 'confirmed' })
@@ -477,7 +488,7 @@ export class Connection {
   #discardInitial(): void {
     const { handshake, paths } = this.#parts
     if (handshake.initialKeys === undefined) return
-    paths.first.detection.discard(handshake.initialSpace)
+    if (handshake.initialSpace !== undefined) paths.first.detection.discard(handshake.initialSpace)
     handshake.discardInitial()
   }
 

@@ -9,17 +9,16 @@ import type { Route } from '../path/route.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
 import type { Transmit } from '../slots.ts'
 import { FrameType } from '../wire/frame-types.ts'
-import { PacketDraft } from './packet-draft.ts'
+import type { PacketDraft } from './packet-draft.ts'
 import type { Parts } from './parts.ts'
 
 export class DatagramBuilder {
-  /** One for each packet that a datagram may hold: Initial, Handshake, 1-RTT. */
   readonly drafts: readonly [PacketDraft, PacketDraft, PacketDraft]
   readonly #parts: Parts
 
   constructor(parts: Parts) {
     this.#parts = parts
-    this.drafts = [new PacketDraft(parts.pool), new PacketDraft(parts.pool), new PacketDraft(parts.pool)]
+    this.drafts = parts.scratch.drafts
   }
 
   /** The space whose packets can be sealed and may be sent at this level; undefined when there is none. */
@@ -39,6 +38,7 @@ export class DatagramBuilder {
     const phase = handshake.oneRtt?.phase ?? 0
     const { sourceId, token } = handshake
     const multipath = paths.multipath && space.level === Level.OneRtt
+    draft.writer.pool = this.#parts.pool
     return draft.begin(slots.bytes, at, limit, space, path.peerIds.active, sourceId, token, phase, multipath)
   }
 

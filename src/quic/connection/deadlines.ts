@@ -38,8 +38,8 @@ function pathDeadline(parts: Parts, path: Path): number {
   if (path.detection.atAmplificationLimit) return earliest
   if (handshake.oneRtt !== undefined) earliest = Math.min(earliest, acks)
   if (handshake.isConfirmed || path.id !== 0) return earliest
-  if (handshake.initialKeys !== undefined) earliest = Math.min(earliest, handshake.initialSpace.ackPolicy.deadline())
-  if (handshake.handshakeSend !== undefined)
+  if (handshake.initialSpace !== undefined) earliest = Math.min(earliest, handshake.initialSpace.ackPolicy.deadline())
+  if (handshake.handshakeSend !== undefined && handshake.handshakeSpace !== undefined)
     earliest = Math.min(earliest, handshake.handshakeSpace.ackPolicy.deadline())
   return earliest
 }

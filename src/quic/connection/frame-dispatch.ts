@@ -2,14 +2,14 @@
  * The payload of an opened packet, frame by frame, to the owners (RFC 9000 §12.4, §19). STREAM, ACK and DATAGRAM pass numbers; the
  * rest decode to a small object. A frame that breaks a rule throws TransportError, caught in receive.ts.
  */
-import { canonicalIp, Reader, TruncatedError } from '../../bytes/index.ts'
+import { canonicalIp, type Reader, TruncatedError } from '../../bytes/index.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'
 import { sendsReports } from '../path/observed-address.ts'
 import type { Path } from '../path/path.ts'
 import type { Route } from '../path/route.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
-import { AckFrame, readAckFrame, readAckFrequency } from '../wire/ack-frames.ts'
+import { type AckFrame, readAckFrame, readAckFrequency } from '../wire/ack-frames.ts'
 import { readObservedAddress } from '../wire/address-frames.ts'
 import { readConnectionClose, readNewToken } from '../wire/control-frames.ts'
 import { FrameType, frameName, isAckEliciting, isAllowedAt, isProbing } from '../wire/frame-types.ts'
@@ -36,7 +36,7 @@ import {
   readResetStream,
   readStopSending,
   readStreamFrame,
-  StreamFrame,
+  type StreamFrame,
 } from '../wire/stream-frames.ts'
 import type { Parts } from './parts.ts'
 
@@ -54,13 +54,16 @@ export class FrameDispatch {
   /** The last packet held IMMEDIATE_ACK. */
   immediateAck = false
   readonly #parts: Parts
-  readonly #reader = new Reader(new Uint8Array(0))
-  readonly #ack = new AckFrame()
-  readonly #stream = new StreamFrame()
+  readonly #reader: Reader
+  readonly #ack: AckFrame
+  readonly #stream: StreamFrame
   #frequencySequence = -1
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#reader = parts.scratch.reader
+    this.#ack = parts.scratch.ack
+    this.#stream = parts.scratch.stream
   }
 
   /** `localSequence` is the sequence of the connection id, one of the path's, that the packet came in on; `datagramLength` the size of the datagram that held it. */

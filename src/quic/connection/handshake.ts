@@ -9,7 +9,7 @@ import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'
 import { OneRttKeys } from '../protection/key-update.ts'
 import { deriveKeys, freeKeys, initialKeys, type PacketKeys } from '../protection/packet-keys.ts'
-import type { SentFramePool } from '../recovery/frame-owner.ts'
+import type { PacketWriter, SentFramePool } from '../recovery/frame-owner.ts'
 import { PacketSpace } from '../recovery/packet-space.ts'
 import type { Resources } from '../resources.ts'
 import type { CipherSuite } from '../tls/cipher-suites.ts'
@@ -62,10 +62,11 @@ function same(left: Uint8Array | undefined, right: Uint8Array | undefined): bool
 }
 
 export class Handshake implements TlsHost {
-  readonly initialSpace: PacketSpace
-  readonly handshakeSpace: PacketSpace
-  /** CRYPTO streams by level; the 0-RTT entry is never used. */
-  readonly streams: readonly [CryptoStream, CryptoStream, CryptoStream, CryptoStream]
+  /** Until the keys of the level are discarded. */
+  initialSpace: PacketSpace | undefined
+  handshakeSpace: PacketSpace | undefined
+  /** CRYPTO streams by level, likewise; the 0-RTT entry is never used. */
+  readonly #streams: (CryptoStream | undefined)[]
   readonly tls: TlsSession
   initialKeys: { send: PacketKeys; receive: PacketKeys } | undefined
   handshakeSend: PacketKeys | undefined = undefined
@@ -101,32 +102,24 @@ export class Handshake implements TlsHost {
     const immediate = { immediate: true, maxAckDelayMs: MAX_ACK_DELAY_MS, elicitingThreshold: 1 }
     this.initialSpace = new PacketSpace(Level.Initial, 0, pool, immediate)
     this.handshakeSpace = new PacketSpace(Level.Handshake, 0, pool, immediate)
-    this.streams = [new CryptoStream(), new CryptoStream(), new CryptoStream(), new CryptoStream()]
+    this.#streams = [new CryptoStream(), undefined, new CryptoStream(), undefined]
     this.initialKeys =
       options.keys ??
       initialKeys(resources.crypto, options.retrySourceId ?? options.originalDestinationId, resources.role)
-    const config = {
+    const config = <Authentication>(authentication: Authentication) => ({
       crypto: resources.crypto,
       random: resources.random,
       alpns: options.alpns,
       transportParameters: this.#encodeParameters(resources.settings, options),
       suites: resources.settings.suites,
       groups: resources.settings.groups,
-    }
+      authentication,
+    })
     const { signer, expectedPeer, certificate } = options
     this.tls =
       resources.role === 'client'
-        ? new TlsClient(
-            {
-              ...config,
-              authentication: options.authentication ?? { kind: 'raw-public-key', signer, expectedPeer },
-            },
-            this,
-          )
-        : new TlsServer(
-            { ...config, authentication: { rawPublicKey: rawPublicKeyCredential(signer), x509: certificate } },
-            this,
-          )
+        ? new TlsClient(config(options.authentication ?? { kind: 'raw-public-key', signer, expectedPeer }), this)
+        : new TlsServer(config({ rawPublicKey: rawPublicKeyCredential(signer), x509: certificate }), this)
   }
 
   #encodeParameters(settings: QuicSettings, options: HandshakeOptions): Uint8Array {
@@ -140,16 +133,35 @@ export class Handshake implements TlsHost {
     return encodeTransportParameters(parameters, this.#resources.random)
   }
 
+  #stream(level: Level): CryptoStream {
+    let stream = this.#streams[level]
+    if (stream === undefined) {
+      stream = new CryptoStream()
+      this.#streams[level] = stream
+    }
+    return stream
+  }
+
+  /** TLS has bytes for the peer at this level, new or lost. */
+  hasCrypto(level: Level): boolean {
+    return this.#streams[level]?.hasPending === true
+  }
+
+  /** CRYPTO frames of the level, as many as fit. */
+  writeCrypto(level: Level, packet: PacketWriter): void {
+    this.#streams[level]?.write(packet)
+  }
+
   /** Next bytes of a CRYPTO frame. */
   receiveCrypto(level: Level, bytes: Uint8Array, start: number, length: number, offset: number): void {
-    const ready = this.streams[level].receive(bytes, start, length, offset)
+    const ready = this.#stream(level).receive(bytes, start, length, offset)
     if (ready !== undefined && ready.length > 0) this.tls.receive(level, ready)
   }
 
   // TlsHost
 
   sendCrypto(level: Level, data: Uint8Array): void {
-    this.streams[level].send(data)
+    this.#stream(level).send(data)
   }
 
   installSecret(level: Level, direction: 'send' | 'receive', suite: CipherSuite, secret: Uint8Array): void {
@@ -211,7 +223,8 @@ export class Handshake implements TlsHost {
   /** RFC 9001 §4.9.1. */
   discardInitial(): void {
     this.#freeInitialKeys()
-    this.streams[Level.Initial].release()
+    this.#streams[Level.Initial] = undefined
+    this.initialSpace = undefined
   }
 
   /** RFC 9001 §4.9.2. */
@@ -220,7 +233,8 @@ export class Handshake implements TlsHost {
     freeKeys(this.handshakeReceive)
     this.handshakeSend = undefined
     this.handshakeReceive = undefined
-    this.streams[Level.Handshake].release()
+    this.#streams[Level.Handshake] = undefined
+    this.handshakeSpace = undefined
   }
 
   #freeInitialKeys(): void {
@@ -233,7 +247,7 @@ export class Handshake implements TlsHost {
   release(): void {
     this.discardInitial()
     this.discardHandshake()
-    this.streams[Level.OneRtt].release()
+    this.#streams[Level.OneRtt] = undefined
     this.oneRtt?.free()
     this.oneRtt = undefined
     this.#sendSecret?.fill(0)

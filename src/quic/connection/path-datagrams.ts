@@ -95,7 +95,8 @@ export function pollMtuProbe(parts: Parts, builder: DatagramBuilder, path: Path,
   const { mtu, recovery } = link
   if (!handshake.isConfirmed || !link.validated) return false
   const size = mtu.probeSize(now)
-  if (size === 0 || recovery.bytesInFlight + size > recovery.congestion.window) return false
+  const window = Math.min(recovery.congestion.window, link.flightBound(parts.routes))
+  if (size === 0 || recovery.bytesInFlight + size > window) return false
   const slot = slots.acquire()
   if (slot === -1) return false
   const base = slots.offset(slot)

@@ -9,7 +9,7 @@ import { Level } from '../level.ts'
 import type { Path } from '../path/path.ts'
 import type { Route } from '../path/route.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
-import { FIXED_BIT, PacketHeader, PacketKind, parseHeader } from '../wire/header.ts'
+import { FIXED_BIT, type PacketHeader, PacketKind, parseHeader } from '../wire/header.ts'
 import { verifyRetry } from '../wire/retry-packet.ts'
 import { readVersionNegotiation } from '../wire/version-negotiation.ts'
 import { FrameDispatch } from './frame-dispatch.ts'
@@ -43,7 +43,7 @@ export class Receive {
   readonly #parts: Parts
   readonly #host: ReceiveHost
   readonly #dispatch: FrameDispatch
-  readonly #header = new PacketHeader()
+  readonly #header: PacketHeader
   #stash: Stashed[] = []
   /** Any packet was authenticated: version negotiation and Retry come too late. */
   #authenticatedAny = false
@@ -51,6 +51,7 @@ export class Receive {
   constructor(parts: Parts, host: ReceiveHost) {
     this.#parts = parts
     this.#host = host
+    this.#header = parts.scratch.header
     this.#dispatch = new FrameDispatch(parts)
   }
 
@@ -337,7 +338,8 @@ export class Receive {
   #space(level: Level, path: Path | undefined): PacketSpace | undefined {
     const { handshake } = this.#parts
     if (level === Level.OneRtt) return path?.space
-    return level === Level.Initial ? handshake.initialSpace : handshake.handshakeSpace
+    // there while there are keys
+    return level === Level.Initial ? handshake.initialSpace! : handshake.handshakeSpace!
   }
 
   #phase(path: Path, aead: AeadKey, packetNumber: number, now: number): void {

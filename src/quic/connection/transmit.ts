@@ -6,6 +6,7 @@ import { ACK_DELAY_EXPONENT, MIN_DATAGRAM } from '../config.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
 import { Level } from '../level.ts'
 import type { Path } from '../path/path.ts'
+import type { PathLink } from '../path/path-link.ts'
 import { bestRank, Rank, rankOf } from '../path/path-scheduler.ts'
 import type { Route } from '../path/route.ts'
 import { TAG_LENGTH } from '../protection/packet-protection.ts'
@@ -120,7 +121,7 @@ export class Transmitter {
 
   /** `carries`: the path may take what belongs to no path. */
   #pollData(path: Path, carries: boolean, now: number, out: Transmit): boolean {
-    const { handshake, slots, role } = this.#parts
+    const { handshake, slots, role, routes } = this.#parts
     const builder = this.#builder
     const link = path.link
     const recovery = link.recovery
@@ -135,8 +136,9 @@ export class Transmitter {
       }
       maxSize = budget
     }
-    const window = recovery.congestion.window
-    let mayData = recovery.bytesInFlight + maxSize <= window
+    const bound = link.flightBound(routes)
+    const window = Math.min(recovery.congestion.window, bound)
+    let mayData = recovery.bytesInFlight + maxSize + this.#probeRoom(link, window, now) <= window
     path.pacedUntil = NEVER
     const wanted = this.#wantsAny(path, carries)
     if (mayData && wanted) {
@@ -146,8 +148,8 @@ export class Transmitter {
         path.pacedUntil = readyAt
       }
     }
-    // RFC 9002 §7.8: when there is nothing to send, the window is not what limits us
-    recovery.appLimited = mayData && !wanted
+    // RFC 9002 §7.8: when there is nothing to send, or the receiver's buffer is what limits us, the window is not
+    recovery.appLimited = bound < recovery.congestion.window || (mayData && !wanted)
     if (!wanted && !this.#anyAckOrProbe(path, carries, now)) return false
     // RFC 9002 §6.2.4: a probe takes the handshake data of the other spaces along, which a full window may hold back for good
     const isProbing = !handshake.isConfirmed && this.#isProbing(path)
@@ -179,6 +181,13 @@ export class Transmitter {
     return true
   }
 
+  /** Bytes of the window that data leaves to the MTU probe that is due: a full window would keep it waiting for good. */
+  #probeRoom(link: PathLink, window: number, now: number): number {
+    if (!this.#parts.handshake.isConfirmed || !link.validated) return 0
+    const size = link.mtu.probeSize(now)
+    return size < window / 2 ? size : 0
+  }
+
   #wantsAny(path: Path, carries: boolean): boolean {
     if (this.#wants(Level.OneRtt, path, carries)) return true
     if (this.#parts.handshake.isConfirmed) return false
@@ -188,7 +197,7 @@ export class Transmitter {
   #wants(level: Level, path: Path, carries: boolean): boolean {
     const parts = this.#parts
     if (this.#builder.space(level, path) === undefined) return false
-    if (level !== Level.OneRtt) return parts.handshake.streams[level].hasPending
+    if (level !== Level.OneRtt) return parts.handshake.hasCrypto(level)
     // an abandoned path, the last there was, carries the word of that and nothing else
     if (!path.isOpen) return carries && (parts.pending & Pending.Paths) !== 0
     if (path.pingPending || (path.reportPending && path.link.validated)) return true
@@ -197,13 +206,15 @@ export class Transmitter {
       parts.pending !== 0 ||
       parts.streams.hasPending ||
       parts.datagrams.hasPending ||
-      parts.handshake.streams[Level.OneRtt].hasPending
+      parts.handshake.hasCrypto(Level.OneRtt)
     )
   }
 
   #isProbing(path: Path): boolean {
     const { handshake } = this.#parts
-    return handshake.initialSpace.probes > 0 || handshake.handshakeSpace.probes > 0 || path.space.probes > 0
+    return (
+      (handshake.initialSpace?.probes ?? 0) > 0 || (handshake.handshakeSpace?.probes ?? 0) > 0 || path.space.probes > 0
+    )
   }
 
   #anyAckOrProbe(path: Path, carries: boolean, now: number): boolean {
@@ -273,7 +284,7 @@ export class Transmitter {
     const parts = this.#parts
     const writer = draft.writer
     if (level !== Level.OneRtt) {
-      parts.handshake.streams[level].write(writer)
+      parts.handshake.writeCrypto(level, writer)
       return
     }
     const { paths, pending } = parts
@@ -286,7 +297,7 @@ export class Transmitter {
     if (!carries) return
     if ((pending & Pending.Paths) !== 0 && !paths.control.write(writer)) parts.pending &= ~Pending.Paths
     if (!path.isOpen) return
-    parts.handshake.streams[level].write(writer)
+    parts.handshake.writeCrypto(level, writer)
     if ((pending & Pending.Control) !== 0 && !parts.control.write(writer)) parts.pending &= ~Pending.Control
     if ((pending & Pending.Ids) !== 0 && !paths.writeIds(writer)) parts.pending &= ~Pending.Ids
     if (parts.datagrams.hasPending) parts.datagrams.frames.write(writer)

@@ -5,7 +5,7 @@
 import { MIN_DATAGRAM } from '../config.ts'
 import type { LinkRecovery } from '../recovery/link-recovery.ts'
 import type { MtuDiscovery } from './mtu-discovery.ts'
-import type { Route } from './route.ts'
+import { NO_ROUTE, type Route, type RouteInfo } from './route.ts'
 
 interface Challenge {
   readonly data: Uint8Array
@@ -33,6 +33,8 @@ export class PathLink {
   /** When validation is given up, ms (RFC 9000 §8.2.4). */
   giveUpAt = Number.POSITIVE_INFINITY
   challengesSent = 0
+  #boundRoute: Route = NO_ROUTE
+  #flightBound = Number.POSITIVE_INFINITY
   #outstanding: Challenge[] = []
 
   constructor(route: Route, recovery: LinkRecovery, mtu: MtuDiscovery, validated: boolean) {
@@ -45,6 +47,15 @@ export class PathLink {
   /** RFC 9000 §8.1: bytes that may go to an address not validated; Infinity afterwards. */
   get amplificationBudget(): number {
     return this.validated ? Number.POSITIVE_INFINITY : 3 * this.bytesReceived - this.bytesSent
+  }
+
+  /** Most that may be in flight whatever congestion control says, bytes: what the driver knows of the route. */
+  flightBound(routes: RouteInfo): number {
+    if (this.#boundRoute !== this.route) {
+      this.#boundRoute = this.route
+      this.#flightBound = routes.maxBytesInFlight?.(this.route) ?? Number.POSITIVE_INFINITY
+    }
+    return this.#flightBound
   }
 
   /** Begins (or begins again) to prove that the peer receives here. `giveUpAt` in ms. */

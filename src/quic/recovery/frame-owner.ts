@@ -29,16 +29,23 @@ export class SentFrame {
   next: SentFrame | undefined = undefined
 }
 
+/** Frames kept for reuse: a few packets' worth. What a burst needed beyond that goes. */
+const MAX_FREE = 16
+
 /** Free list of `SentFrame`, one per connection. */
 export class SentFramePool {
   #free: SentFrame | undefined = undefined
+  #freeCount = 0
   /** Frames handed out and not yet back; 0 after a connection ended. */
   live = 0
 
   take(owner: FrameOwner, a: number, b: number, c: number, d: number, next: SentFrame | undefined): SentFrame {
     let frame = this.#free
     if (frame === undefined) frame = new SentFrame()
-    else this.#free = frame.next
+    else {
+      this.#free = frame.next
+      this.#freeCount--
+    }
     frame.owner = owner
     frame.a = a
     frame.b = b
@@ -74,9 +81,14 @@ export class SentFramePool {
 
   #recycle(frame: SentFrame): void {
     frame.owner = undefined
+    this.live--
+    if (this.#freeCount >= Math.max(MAX_FREE, this.live)) {
+      frame.next = undefined
+      return
+    }
     frame.next = this.#free
     this.#free = frame
-    this.live--
+    this.#freeCount++
   }
 }
 
@@ -96,7 +108,8 @@ export class PacketWriter extends Writer {
   nonProbing = false
   /** A DATAGRAM or STREAM frame in here: congestion control asks whether the application is the limit. */
   hasApplicationData = false
-  readonly pool: SentFramePool
+  /** Of the connection whose packet it is. */
+  pool: SentFramePool
 
   constructor(pool: SentFramePool) {
     super(new Uint8Array(0))

@@ -4,6 +4,7 @@ import type { Parts } from '../../../src/quic/connection/parts.ts'
 import { ErrorCode, Level } from '../../../src/quic/index.ts'
 import type { Path } from '../../../src/quic/path/path.ts'
 import type { PacketSpace } from '../../../src/quic/recovery/packet-space.ts'
+import { Scratch } from '../../../src/quic/scratch.ts'
 import { isAllowedAt } from '../../../src/quic/wire/frame-types.ts'
 import { forge, padded } from './forge.ts'
 import { EXTENSIONS, NAMING_PATHS, type Specimen } from './multipath-catalogue.ts'
@@ -42,6 +43,7 @@ function recordingDispatch() {
     handshake: { peerParameters: { observedAddressRole: 2 } },
     lifecycle: { isEnded: false },
     role: 'client',
+    scratch: new Scratch(),
   } as unknown as Parts
   const dispatch = new FrameDispatch(parts)
   const path = { id: 0, isOpen: true, observedSequence: -1 } as Path

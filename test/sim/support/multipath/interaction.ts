@@ -3,8 +3,9 @@
  * updated, NATs rebound, while both sides write. After all of it the ways are healed, and then everything must have arrived and both sides
  * must agree. The client has one duty, as hole punching will have: while no path works but some way does, it opens a path there.
  */
-import type { QuicSettings } from '../../../../src/quic/index.ts'
+import type { TraceSink } from '../../../../src/quic/index.ts'
 import { SimRandom } from '../random.ts'
+import { drawSettings, drawWay } from './draw.ts'
 import type { Pair, Side } from './pair.ts'
 import { type MultipathOptions, MultipathSimulation } from './simulation.ts'
 import type { Talker } from './talker.ts'
@@ -19,7 +20,9 @@ const SILENCE_MS = 7500
 /** Path ids that are left for such a case. */
 const SPARE_IDS = 3
 /** After so long in the dark the ways are healed: longer and the connection may rightly be idle for too long, ms. */
-const DARK_MS = 8000
+const DARK_MS = 14_000
+/** Data that has not moved for so long, ms, although one and the same path has been good for it, waits for nothing. */
+const STALL_MS = 8000
 /** All that must have settled when nobody does anything any more, ms: validation, silence and draining of paths, one after the other. */
 const QUIET_MS = 45_000
 const PATIENCE_MS = 180_000
@@ -43,9 +46,14 @@ class Interaction {
   /** The smaller of what both sides allow. */
   readonly #maxPathId: number
   #pair!: Pair
+  /** Every packet that arrives can be opened. */
+  readonly #mustOpen: boolean
   /** Since when no path works, ms; -1 while one does. */
   #darkSince = -1
   #rescueAt = 0
+  /** Bytes read by both sides, and since when nobody did anything, no more was read, and a path was good, ms. */
+  #read = 0
+  #calmSince = 0
   /** When the client last heard anything, ms, and how much it had by then. */
   #heardAt = 0
   #heard = 0
@@ -64,8 +72,26 @@ class Interaction {
       server,
       timerGrainMs: random.pick([0, 1]),
       slots: random.pick([256, 256, 64, 16]),
-      ...(trace === undefined ? {} : { trace }),
+      trace: trace ?? ((site) => this.#listen(site)),
     })
+    // neither damaged on the way, nor so late that its shortened number or its key phase means another
+    const isOrderly = ({ corrupt, duplicate, jitterMs, straggle }: WaySpec) =>
+      corrupt === 0 && duplicate === 0 && jitterMs! <= 1 && straggle?.share === 0
+    this.#mustOpen = ways.every(isOrderly)
+  }
+
+  #listen(site: string): TraceSink {
+    const nothing = () => {}
+    return {
+      packetSent: nothing,
+      packetReceived: nothing,
+      packetDropped: (_now, _size, reason) => {
+        if (this.#mustOpen && reason === 'decryption_failure')
+          this.#sim.violation(`the ${site} could not open a packet`)
+      },
+      metrics: nothing,
+      event: nothing,
+    }
   }
 
   run(): InteractionOutcome {
@@ -93,6 +119,7 @@ class Interaction {
   }
 
   #note(text: string): void {
+    this.#calmSince = this.#sim.now
     this.#deeds.push(`${this.#sim.now.toFixed(1)} ms: ${text}`)
   }
 
@@ -276,6 +303,7 @@ class Interaction {
       this.#sim.run(Math.min(left, SLICE_MS))
       if (left <= SLICE_MS || this.#isOver) return
       this.#lookAfter()
+      this.#watchProgress()
     }
   }
 
@@ -302,6 +330,23 @@ class Interaction {
     if (usable.length === 0) return
     this.#rescueAt = sim.now + (isBare ? RESCUE_AFTER_MS : 2 * RESCUE_AFTER_MS)
     if (!this.#open(this.#random.pick(usable).index)) this.#healAll()
+  }
+
+  /** Data moves while there is a path that both sides know to work and whose way does. */
+  #watchProgress(): void {
+    const { now } = this.#sim
+    const { client, server, transfers } = this.#pair
+    const all = [...transfers.values()]
+    const read = all.reduce((sum, transfer) => sum + transfer.read, 0)
+    const isGood = client.connection.paths().some(({ id, state, validated, route }) => {
+      const way = this.#sim.ways.find(({ index }) => this.#sim.route(index) === route)
+      return state === 'open' && validated && server.path(id)?.validated === true && way?.isUsable === true
+    })
+    if (read !== this.#read || !isGood || this.#isSilent || all.every(({ isDone }) => isDone)) this.#calmSince = now
+    this.#read = read
+    if (now - this.#calmSince <= STALL_MS) return
+    this.#calmSince = now
+    this.#sim.violation(`nothing was read for ${STALL_MS} ms: ${this.#pair.describe().join(' | ')}`)
   }
 
   get #isSilent(): boolean {
@@ -332,8 +377,22 @@ class Interaction {
     if (this.#isOver) return
     this.#pass(QUIET_MS)
     this.#agree()
-    this.#pass(1000)
+    if (this.#isOver) return
+    this.#useAllIds()
     if (!this.#isOver) pair.carries(20_000, 60_000)
+  }
+
+  /** Every path id that was used has been given back: as many paths as ever can be open at once. */
+  #useAllIds(): void {
+    const { client } = this.#pair
+    const free = this.#maxPathId + 1 - client.openPaths.length
+    for (let count = 0; count < free; count++)
+      if (!this.#open(count % this.#sim.ways.length)) {
+        this.#sim.violation(`${free} paths should be free, but only ${count} are: ${client.describe()}`)
+        return
+      }
+    if (this.#open(0)) this.#sim.violation(`${free} paths were free, and another one: ${client.describe()}`)
+    this.#pass(5000)
   }
 
   #agree(): void {
@@ -354,39 +413,5 @@ class Interaction {
       if (path.bytesInFlight > 3000 || other.bytesInFlight > 3000) say(`path ${path.id} has too much in flight`)
     }
     if (client.connection.stats().keyUpdates !== server.connection.stats().keyUpdates) say('the key phases differ')
-  }
-}
-
-function drawWay(random: SimRandom): WaySpec {
-  const kind = random.pick(['ipv4', 'ipv4', 'ipv6', 'relay', 'mapped'] as const)
-  const calm = random.chance(0.3)
-  return {
-    kind,
-    nat: kind === 'ipv4' && random.chance(0.5),
-    delayMs: random.pick([0.5, 5, 20, 60, 200]),
-    jitterMs: calm ? 0 : random.pick([0, 1, 10, 40]),
-    loss: calm ? 0 : random.pick([0, 0.01, 0.05, 0.15]),
-    burst: random.pick([1, 3]),
-    duplicate: calm ? 0 : random.pick([0, 0.05]),
-    corrupt: calm ? 0 : random.pick([0, 0, 0.01]),
-    straggle: calm ? { share: 0, ms: 0 } : { share: random.pick([0, 0.02]), ms: 300 },
-    bottleneck: random.chance(0.3)
-      ? { bytesPerMs: random.pick([40, 200, 1250]), queue: random.pick([10_000, 60_000]) }
-      : undefined,
-    mtu: random.pick([1500, 1500, 1400, 1280, 1200]),
-  }
-}
-
-function drawSettings(random: SimRandom): Partial<QuicSettings> {
-  return {
-    maxPathId: random.pick([7, 7, 15, 5]),
-    keepAliveMs: random.pick([2000, 5000]),
-    pathIdleTimeoutMs: random.pick([15_000, 15_000, 6500]),
-    activeConnectionIdLimit: random.pick([2, 5, 8]),
-    observedAddressRole: random.pick([undefined, 0, 1, 2] as const),
-    minAckDelayUs: random.chance(0.3) ? undefined : 1000,
-    skipPacketNumbers: random.chance(0.8),
-    congestion: random.pick(['cubic', 'cubic', 'new-reno'] as const),
-    maxMtu: random.pick([1452, 1200]),
   }
 }
