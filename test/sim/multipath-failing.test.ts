@@ -84,6 +84,20 @@ describe('a way is cut', () => {
     },
   )
 
+  test('RFC 9002 §6.2.1: keep-alives that come more often than probe timeouts do not put those off', () => {
+    tell({ name: 'eager keep-alive', ways: [NEAR, { delayMs: 400 }] }, (sim, pair) => {
+      pair.openValidated(1)
+      pair.setStatus('client', 0, 'backup')
+      for (const end of pair.ends) end.connection.setPathClocks(1, 500, 0, sim.now)
+      sim.run(8000)
+      sim.ways[1]!.cut()
+      const cutAt = sim.now
+      const transfer = pair.send('client', 5000)
+      sim.until(() => transfer.isDone)
+      expect(sim.now - cutAt).toBeLessThan(5000)
+    })
+  })
+
   test('quic.md §5.5: opened again on yet another way, and again, with the transfer going on', () => {
     tell({ name: 'again and again', ways: [NARROW, NARROW, NARROW] }, (sim, pair) => {
       const transfers = [pair.send('client', 6 * MEGABYTE), pair.send('server', 6 * MEGABYTE)]

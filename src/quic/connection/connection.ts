@@ -191,8 +191,8 @@ export class Connection {
       },
     })
     this.#transmit = new Transmitter(parts, { firstHandshakePacketSent: () => this.#discardInitial() })
-    if (options.routes !== undefined)
-      this.#transmit.setFanOut(options.routes.filter((route) => route !== options.route))
+    const { route: firstRoute } = options
+    if (options.routes !== undefined) this.#transmit.setFanOut(options.routes.filter((route) => route !== firstRoute))
     resources.trace?.event(options.now, 'connectivity:connection_started', {
       src_cid: encodeHex(sourceId),
       dst_cid: encodeHex(options.originalDestinationId),

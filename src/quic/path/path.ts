@@ -214,7 +214,8 @@ export class Path implements LossEvents {
   /** The keep-alive went off: a PING is due, and the next one later. */
   keepAlive(now: number): void {
     this.#keepAliveAt = now + this.#keepAliveMs
-    this.pingPending = true
+    // what is not acknowledged yet is probed for anyway, and one more packet would put that off each time (RFC 9002 §6.2.1)
+    if (this.space.sent.eliciting === 0) this.pingPending = true
   }
 
   /** The last path has no idle clock: the connection's decides (spec/quic.md §5.7). Looks again in a while. */

@@ -16,24 +16,28 @@ interface ActiveId {
   readonly resetToken: Uint8Array | undefined
 }
 
-/** Not in use: a peer issues dozens of them (spec/quic.md §4.6), so each is one array, the id followed by its reset token. */
+/**
+ * Not in use. A peer issues dozens of them (spec/quic.md §4.6), so id and reset token are one string, a character a byte: an array for each would take
+ * nine times its bytes.
+ */
 interface SpareId {
   readonly sequence: number
-  readonly bytes: Uint8Array
+  readonly text: string
 }
 
-function idOf({ bytes }: SpareId): Uint8Array {
-  return bytes.subarray(0, bytes.length - RESET_TOKEN_LENGTH)
+function textOf(id: Uint8Array, resetToken: Uint8Array): string {
+  return String.fromCharCode(...id, ...resetToken)
 }
 
-function activate(spare: SpareId): ActiveId {
-  return { sequence: spare.sequence, id: idOf(spare), resetToken: spare.bytes.subarray(-RESET_TOKEN_LENGTH) }
+function activate({ sequence, text }: SpareId): ActiveId {
+  const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0))
+  const end = bytes.length - RESET_TOKEN_LENGTH
+  return { sequence, id: bytes.subarray(0, end), resetToken: bytes.subarray(end) }
 }
 
-/** Does `bytes` begin with `id` and hold a token behind it? */
-function isIdOf(bytes: Uint8Array, id: Uint8Array): boolean {
-  if (bytes.length !== id.length + RESET_TOKEN_LENGTH) return false
-  for (let index = 0; index < id.length; index++) if (bytes[index] !== id[index]) return false
+function isIdOf(text: string, id: Uint8Array): boolean {
+  if (text.length !== id.length + RESET_TOKEN_LENGTH) return false
+  for (let index = 0; index < id.length; index++) if (text.charCodeAt(index) !== id[index]) return false
   return true
 }
 
@@ -112,7 +116,7 @@ export class PeerIds implements FrameOwner {
   /** Is `id` one of these? RFC 9000 §19.15: no id stands for two. */
   holds(id: Uint8Array): boolean {
     if (this.#active !== undefined && sameBytes(this.#active.id, id)) return true
-    return this.#spare.some((other) => isIdOf(other.bytes, id))
+    return this.#spare.some((other) => isIdOf(other.text, id))
   }
 
   get hasSpare(): boolean {
@@ -164,11 +168,8 @@ export class PeerIds implements FrameOwner {
       this.#checkBacklog()
       return
     }
-    const bytes = new Uint8Array(id.length + RESET_TOKEN_LENGTH)
-    bytes.set(id)
-    bytes.set(resetToken, id.length)
     // replaced, not grown: an array that grows takes room for 17 entries, and there is one for each path id
-    this.#spare = this.#spare.concat({ sequence, bytes })
+    this.#spare = this.#spare.concat({ sequence, text: textOf(id, resetToken) })
     if (retirePriorTo > this.#retirePriorTo) this.#retireBelow(retirePriorTo)
     this.#checkBacklog()
     if (this.#spare.length + (this.#active === undefined ? 0 : 1) > this.#limit)

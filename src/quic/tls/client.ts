@@ -412,6 +412,8 @@ export class TlsClient implements TlsSession {
     core.installApplicationSend()
     core.installApplicationReceive()
     this.#state = 'complete'
+    this.#hello = undefined
+    this.#offered = []
     core.completeHandshake()
   }
 

@@ -24,6 +24,7 @@ import type { TlsConfig, TlsHost } from './session.ts'
 import { Transcript } from './transcript.ts'
 
 const CRYPTO_FRAME = 0x06
+const EMPTY = new Uint8Array(0)
 const DEFAULT_GROUPS: readonly GroupName[] = ['x25519', 'p256']
 
 /** The part that differs by role. */
@@ -89,7 +90,7 @@ export class HandshakeCore {
     this.peerCertificates = undefined
     this.serverName = undefined
     this.suite = undefined
-    this.clientRandom = new Uint8Array(0)
+    this.clientRandom = EMPTY
     this.#claimed = undefined
     this.#schedule = undefined
     this.#exchange = undefined
@@ -302,7 +303,19 @@ export class HandshakeCore {
 
   completeHandshake(): void {
     this.complete = true
+    // what is left to do, taking tickets and exporting keying material, needs none of it
+    this.transcript.release()
+    this.#dropFinishedKeys()
+    this.#claimed = undefined
+    this.clientRandom = EMPTY
     this.host.handshakeComplete()
+  }
+
+  #dropFinishedKeys(): void {
+    this.#sendFinishedKey?.fill(0)
+    this.#receiveFinishedKey?.fill(0)
+    this.#sendFinishedKey = undefined
+    this.#receiveFinishedKey = undefined
   }
 
   exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array {
@@ -319,8 +332,7 @@ export class HandshakeCore {
     this.#shared?.fill(0)
     this.#schedule?.clear()
     this.#schedule = undefined
-    this.#sendFinishedKey?.fill(0)
-    this.#receiveFinishedKey?.fill(0)
+    this.#dropFinishedKeys()
     this.#applicationSend?.fill(0)
     this.#applicationReceive?.fill(0)
     this.#applicationSend = undefined

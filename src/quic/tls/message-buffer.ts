@@ -5,6 +5,8 @@
 import { Alert, fatal } from './alerts.ts'
 import { HEADER_LENGTH } from './codec.ts'
 
+const EMPTY = new Uint8Array(0)
+
 /** Longest message body we take, bytes. A guess with room: an iroh handshake has none above 2 kB. */
 export const MAX_MESSAGE_LENGTH = 65_535
 
@@ -14,7 +16,7 @@ export class MessageBuffer {
   #end: number
 
   constructor() {
-    this.#bytes = new Uint8Array(0)
+    this.#bytes = EMPTY
     this.#start = 0
     this.#end = 0
   }
@@ -56,7 +58,7 @@ export class MessageBuffer {
     this.#start = end
     const message = this.#bytes.slice(at, end)
     if (this.#start === this.#end) {
-      this.#bytes = new Uint8Array(0)
+      this.#bytes = EMPTY
       this.#start = 0
       this.#end = 0
     }

@@ -39,6 +39,12 @@ export class Transcript {
     this.#hash.update(encodeMessage(HandshakeType.MESSAGE_HASH, (writer) => writer.raw(first)))
   }
 
+  /** The handshake is complete: nothing will be asked any more. */
+  release(): void {
+    this.#hash = undefined
+    this.#waiting = []
+  }
+
   digest(): Uint8Array {
     if (this.#hash === undefined) throw new Error('the transcript has no hash yet')
     return this.#hash.digest()

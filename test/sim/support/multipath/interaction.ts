@@ -17,7 +17,7 @@ const SLICE_MS = 200
 const RESCUE_AFTER_MS = 1000
 /** Keep-alives are heard more often than this, ms. */
 const SILENCE_MS = 7500
-/** Path ids that are left for such a case. */
+/** Path ids that are left for such a case: while nothing gets through none is given back. */
 const SPARE_IDS = 3
 /** After so long in the dark the ways are healed: longer and the connection may rightly be idle for too long, ms. */
 const DARK_MS = 14_000
@@ -190,7 +190,7 @@ class Interaction {
 
   #abandon(side: Side, end: Talker): void {
     const ids = end.openPaths
-    if (ids.length < 2) return
+    if (ids.length < 2 || this.#idsLeft < SPARE_IDS) return
     const id = this.#random.pick(ids)
     this.#note(`${side} abandons path ${id}`)
     this.#pair.abandon(side, id, this.#random.pick([0x3e, 0x3e75, 12345]))
@@ -199,8 +199,9 @@ class Interaction {
   /** Each side gives up another path, at the same moment. */
   #crossAbandon(): void {
     const [first, second] = this.#pair.client.openPaths
-    if (first === undefined || second === undefined || this.#pair.server.openPaths.length < 2) return
-    if (!this.#pair.server.openPaths.includes(second)) return
+    const { openPaths } = this.#pair.server
+    if (first === undefined || second === undefined || openPaths.length < 2 || !openPaths.includes(second)) return
+    if (this.#idsLeft < SPARE_IDS) return
     this.#note(`client abandons path ${first}, server path ${second}`)
     this.#pair.abandon('client', first)
     this.#pair.abandon('server', second)
