@@ -26,8 +26,6 @@ export class ConnectionRecord implements Deadlined {
   isClosed = false
   /** `drained` was delivered. */
   isGone = false
-  /** A route of it has a long queue: it is not polled until that is short again. */
-  isBlocked = false
   /** The route of the last datagram sent: nearly always that of the next one. */
   lastRoute: Route = NO_ROUTE
   /** Oldest first; mostly one, and looked through only when a datagram goes elsewhere than the last one. */

@@ -394,7 +394,7 @@ export class Driver {
     let count = 0
     let bytes = 0
     while (count < BURST && bytes < BURST_BYTES) {
-      if (record.isBlocked || !connection.poll(now, out)) {
+      if (!connection.poll(now, out)) {
         if (this.slots.available === 0) this.#starved.add(record)
         return false
       }
@@ -475,8 +475,7 @@ export class Driver {
     }
     if (routes.has(route)) return
     routes.add(route)
-    // QUIC has one path so far; when it has several it will choose another one by itself.
-    record.isBlocked = true
+    // from now on it sends on its other paths only
     record.connection.blocked(route)
   }
 
@@ -512,7 +511,6 @@ export class Driver {
       }
       if (routes.size > 0) continue
       this.#blocked.delete(record)
-      record.isBlocked = false
     }
   }
 }

@@ -264,10 +264,14 @@ export class Connection {
     return this.#parts.events.take()
   }
 
-  /** The driver cannot send on `route` for now. Nothing to do: the driver stops polling and keeps what it has. */
-  blocked(_route: Route): void {}
+  /** The driver cannot send on `route` for now: nothing goes there until `writable`, other paths go on. */
+  blocked(route: Route): void {
+    this.#parts.paths.setBlocked(route, true)
+  }
 
-  writable(_route: Route): void {}
+  writable(route: Route): void {
+    this.#parts.paths.setBlocked(route, false)
+  }
 
   // the application's verbs
 

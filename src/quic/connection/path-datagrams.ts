@@ -93,7 +93,7 @@ export function pollMtuProbe(parts: Parts, builder: DatagramBuilder, path: Path,
   const { handshake, slots } = parts
   const { link } = path
   const { mtu, recovery } = link
-  if (!handshake.isConfirmed || !link.validated) return false
+  if (!handshake.isConfirmed || !link.validated || parts.paths.isBlocked(link.route)) return false
   const size = mtu.probeSize(now)
   const window = Math.min(recovery.congestion.window, link.flightBound(parts.routes))
   if (size === 0 || recovery.bytesInFlight + size > window) return false

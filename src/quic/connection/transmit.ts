@@ -121,9 +121,10 @@ export class Transmitter {
 
   /** `carries`: the path may take what belongs to no path. */
   #pollData(path: Path, carries: boolean, now: number, out: Transmit): boolean {
-    const { handshake, slots, role, routes } = this.#parts
+    const { handshake, slots, role, routes, paths } = this.#parts
     const builder = this.#builder
     const link = path.link
+    if (paths.isBlocked(link.route)) return false
     const recovery = link.recovery
     let maxSize = Math.min(link.mtu.current, slots.slotSize)
     const budget = link.amplificationBudget

@@ -79,6 +79,7 @@ export class Paths {
   /** Server: PATH_STATUS frames that overtook the first packet of their path, by its id. */
   readonly #early = new Map<number, PathStatusFrame>()
   #ackFrequency: AckFrequency | undefined = undefined
+  #blocked: Set<Route> | undefined = undefined
 
   constructor(resources: Resources, pool: SentFramePool, events: EventQueue, host: PathsHost, first: FirstPath) {
     this.#resources = resources
@@ -130,6 +131,21 @@ export class Paths {
   /** Could another path take over from this one? */
   hasAlternative(path: Path): boolean {
     return this.live.length > 1 && hasAlternative(this.live, path)
+  }
+
+  /** The driver can send nothing more on `route` for now, or it can again. */
+  setBlocked(route: Route, isBlocked: boolean): void {
+    if (isBlocked) {
+      this.#blocked ??= new Set()
+      this.#blocked.add(route)
+      return
+    }
+    this.#blocked?.delete(route)
+    if (this.#blocked?.size === 0) this.#blocked = undefined
+  }
+
+  isBlocked(route: Route): boolean {
+    return this.#blocked?.has(route) === true
   }
 
   /** Bytes in flight on all paths. */

@@ -212,3 +212,32 @@ test('RFC 9000 §21.4: every path leaves out packet numbers of its own', () => {
     expect(gaps.length).toBeGreaterThanOrEqual(2)
   }
 })
+
+describe('a route that the driver cannot send on', () => {
+  /** What the client sends while `route` is blocked goes over other routes; nothing is sent on it. */
+  function sentAround(it: Pair, route: number): Datagram[] {
+    it.client.connection!.blocked(route)
+    const before = it.log.length
+    const id = it.client.connection!.streams.open(false)
+    it.client.connection!.streams.write(id, pattern(5_000), 0, 5_000)
+    it.flush()
+    return it.sentBy('client', before)
+  }
+
+  test('data goes over the next path of the same rank at once', () => {
+    const it = withSecondPath()
+    const sent = sentAround(it, 100)
+    expect(sent.length).toBeGreaterThan(3)
+    expect(sent.every(({ route }) => route === 200)).toBe(true)
+  })
+
+  test('without another way it waits, and goes when the route is writable again', () => {
+    const it = connected()
+    expect(sentAround(it, 100)).toEqual([])
+    it.client.connection!.writable(100)
+    const before = it.log.length
+    it.flush()
+    expect(it.sentBy('client', before).length).toBeGreaterThan(3)
+    expect(it.carries(10_000)).toBe(true)
+  })
+})
