@@ -1,11 +1,25 @@
-/** The client's and the server's side of each figure, over any `BenchEndpoint`. Numbers only; who prints them is run.ts. */
-import type { BenchConnection, BenchEndpoint, BenchStream } from './peers/peer.ts'
+/** The client's and the server's side of each figure, over any `BenchEndpoint`. Numbers only; what they mean is measure.ts's. */
+import {
+  ALPNS,
+  type BenchConnection,
+  type BenchEndpoint,
+  type BenchStream,
+  type BindPeer,
+  type Side,
+} from './peers/peer.ts'
+import { median } from './statistics.ts'
 
 export interface FigureOptions {
-  bytes?: number
-  streams?: number
-  count?: number
+  readonly bytes?: number
+  readonly streams?: number
+  readonly count?: number
+  /** Handshakes before those that count; default 10. */
+  readonly warmUp?: number
+  /** Only the blast: UDP payload, bytes. */
+  readonly datagram?: number
 }
+
+export type FigureName = 'bulk' | 'roundTrips' | 'handshakes' | 'freshStreams' | 'idle' | 'release' | 'sequence'
 
 /** Milliseconds unless the name says otherwise. */
 export type FigureResult = Record<string, number>
@@ -15,7 +29,7 @@ const PING = 64
 
 // the server
 
-export async function serve(endpoint: BenchEndpoint, held: BenchConnection[]): Promise<void> {
+async function serve(endpoint: BenchEndpoint, held: BenchConnection[]): Promise<void> {
   for (;;) {
     let accepted: Awaited<ReturnType<BenchEndpoint['accept']>>
     try {
@@ -127,7 +141,7 @@ async function roundTrips(endpoint: BenchEndpoint, address: string, options: Fig
 async function handshakes(endpoint: BenchEndpoint, address: string, options: FigureOptions): Promise<FigureResult> {
   const count = options.count ?? 100
   const times = new Float64Array(count)
-  for (let index = -10; index < count; index++) {
+  for (let index = -(options.warmUp ?? 10); index < count; index++) {
     const started = performance.now()
     const connection = await endpoint.connect(address, 'tom/drain/1')
     if (index >= 0) times[index] = performance.now() - started
@@ -179,25 +193,49 @@ async function idle(
   return { count }
 }
 
-export type FigureName = 'bulk' | 'roundTrips' | 'handshakes' | 'freshStreams' | 'idle'
+/**
+ * `count` connections one after the other, `bytes` on each. The rates of the first and of the last tenth, Mbit/s: they differ when something
+ * of a connection stays behind.
+ */
+async function sequence(endpoint: BenchEndpoint, address: string, options: FigureOptions): Promise<FigureResult> {
+  const count = options.count ?? 1000
+  const bytes = options.bytes ?? 256 * 1024
+  const rates: number[] = []
+  for (let index = 0; index < count; index++) {
+    const result = await bulk(endpoint, address, { bytes })
+    rates.push((result.bytes! * 8) / result.ms! / 1000)
+  }
+  const tenth = Math.ceil(count / 10)
+  return { first: median(rates.slice(0, tenth)), last: median(rates.slice(-tenth)) }
+}
 
-export function runFigure(
-  name: FigureName,
-  endpoint: BenchEndpoint,
-  address: string,
-  options: FigureOptions,
-  held: BenchConnection[],
-): Promise<FigureResult> {
-  switch (name) {
-    case 'bulk':
-      return bulk(endpoint, address, options)
-    case 'roundTrips':
-      return roundTrips(endpoint, address, options)
-    case 'handshakes':
-      return handshakes(endpoint, address, options)
-    case 'freshStreams':
-      return freshStreams(endpoint, address, options)
-    case 'idle':
-      return idle(endpoint, address, options, held)
+/** A stack with connections and streams as one end of a measurement. */
+export async function overStreams(bind: BindPeer, role: 'server' | 'client', options: object): Promise<Side> {
+  const endpoint = await bind(role === 'server' ? ALPNS : [], options)
+  const held: BenchConnection[] = []
+  if (role === 'server') void serve(endpoint, held)
+  return {
+    address: endpoint.address,
+    run: (figure, address, figureOptions) => {
+      switch (figure) {
+        case 'bulk':
+          return bulk(endpoint, address, figureOptions)
+        case 'roundTrips':
+          return roundTrips(endpoint, address, figureOptions)
+        case 'handshakes':
+          return handshakes(endpoint, address, figureOptions)
+        case 'freshStreams':
+          return freshStreams(endpoint, address, figureOptions)
+        case 'idle':
+          return idle(endpoint, address, figureOptions, held)
+        case 'release': {
+          const released = held.splice(0)
+          for (const connection of released) connection.close()
+          return Promise.resolve({ count: released.length })
+        }
+        case 'sequence':
+          return sequence(endpoint, address, figureOptions)
+      }
+    },
   }
 }

@@ -1,242 +1,89 @@
 /**
- * `npm run bench`: tom-transport, native iroh and `@number0/iroh` side by side. Both ends in processes of their own, the stacks interleaved
- * in each round, medians over the rounds; one table and one JSON. Options: --rounds N, --only figure[,figure], --quick, --no-native,
- * --json FILE, --write (the README's table).
+ * `npm run bench`: tom-transport beside native iroh, other stacks, and what the machine allows without a protocol; one table, one JSON. Options:
+ * --quick (two short rounds), --rounds N, --only figure[,figure] (protect, bulk, bulk16, bulk-loopback, rtt, handshake, streams, idle, held,
+ * sequence), --no-native, --no-peers, --json FILE, --write (README.md and bench/results.json).
  */
-import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { cpus, release } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { type Contender, javascript, native } from './contenders.ts'
-import type { FigureName, FigureOptions } from './figures.ts'
-
-interface Figure {
-  readonly name: string
-  readonly title: string
-  readonly run: FigureName
-  readonly options: FigureOptions
-  readonly rounds: number
-  /** Values by name, from one round. */
-  readonly values: (result: Record<string, number>, cpuUs: { client: number; server: number }) => Record<string, number>
-}
+import { BLAST_BARE, BLAST_SEALED, peerContenders, TOM, TOM_1452, TOM_DEFAULT } from './contenders.ts'
+import { figureList } from './figure-list.ts'
+import { describeOrigin, origin } from './machine.ts'
+import { writeBlock } from './markers.ts'
+import {
+  measureHeld,
+  measureIdle,
+  measureProtection,
+  measureRounds,
+  measureSequence,
+  progress,
+  startAll,
+} from './measure.ts'
+import { installPeers } from './peers/load.ts'
+import { Results } from './rows.ts'
+import { missedAims, renderTables } from './table.ts'
 
 const { values: flags } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string' },
     only: { type: 'string' },
     quick: { type: 'boolean', default: false },
     'no-native': { type: 'boolean', default: false },
+    'no-peers': { type: 'boolean', default: false },
     json: { type: 'string' },
     write: { type: 'boolean', default: false },
-    'idle-seconds': { type: 'string', default: '60' },
+    'idle-seconds': { type: 'string' },
   },
 })
-const quick = flags.quick
-const rounds = quick ? 2 : Number(flags.rounds)
-const megabytes = quick ? 16 : 64
-
-/** Bytes in a full packet's datagram, for stacks that do not count datagrams. */
-const FULL_PACKET = 1_400
-
-function bulkValues(result: Record<string, number>, cpu: { client: number; server: number }): Record<string, number> {
-  const packets = result.datagrams ?? result.bytes! / FULL_PACKET
-  return {
-    'Mbit/s': (result.bytes! * 8) / result.ms! / 1000,
-    'CPU µs/packet, sender': cpu.client / packets,
-    'CPU µs/packet, receiver': cpu.server / packets,
-  }
-}
-
-const FIGURES: readonly Figure[] = [
-  {
-    name: 'bulk1',
-    title: 'bulk, one stream',
-    run: 'bulk',
-    options: { bytes: megabytes << 20, streams: 1 },
-    rounds,
-    values: bulkValues,
-  },
-  {
-    name: 'bulk16',
-    title: 'bulk, 16 streams',
-    run: 'bulk',
-    options: { bytes: megabytes << 20, streams: 16 },
-    rounds,
-    values: bulkValues,
-  },
-  {
-    name: 'rtt',
-    title: 'round trip, 64 bytes',
-    run: 'roundTrips',
-    options: { count: quick ? 500 : 2000 },
-    rounds,
-    values: (result) => ({ 'p50 µs': result.p50! * 1000, 'p99 µs': result.p99! * 1000 }),
-  },
-  {
-    name: 'handshake',
-    title: 'handshake, warm',
-    run: 'handshakes',
-    options: { count: quick ? 40 : 100 },
-    rounds,
-    values: (result) => ({ 'median ms': result.median! }),
-  },
-  {
-    name: 'streams',
-    title: 'fresh streams, 32 at once',
-    run: 'freshStreams',
-    options: { count: quick ? 1000 : 4000, streams: 32 },
-    rounds,
-    values: (result) => ({ 'a second': result.count! / (result.ms! / 1000) }),
-  },
-]
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right)
-  return sorted[Math.floor(sorted.length / 2)]!
-}
-
-interface Row {
-  figure: string
-  value: string
-  stack: string
-  median: number
-  min: number
-  max: number
-  samples: number[]
-}
-
-async function measure(contenders: readonly Contender[], figure: Figure): Promise<Row[]> {
-  const samples = new Map<string, number[]>()
-  for (let round = -1; round < figure.rounds; round++) {
-    for (const contender of contenders) {
-      const before = await contender.usage()
-      const result = await contender.run(figure.run, figure.options)
-      const after = await contender.usage()
-      // the first round warms the compilers up
-      if (round === -1) continue
-      const cpu = {
-        client: after.client.cpuUs - before.client.cpuUs,
-        server: after.server.cpuUs - before.server.cpuUs,
-      }
-      for (const [value, number] of Object.entries(figure.values(result, cpu))) {
-        const key = `${value}\n${contender.name}`
-        samples.set(key, [...(samples.get(key) ?? []), number])
-      }
-      process.stderr.write('.')
-    }
-  }
-  process.stderr.write(` ${figure.title}\n`)
-  return [...samples].map(([key, numbers]) => {
-    const [value, stack] = key.split('\n') as [string, string]
-    return {
-      figure: figure.title,
-      value,
-      stack,
-      median: median(numbers),
-      min: Math.min(...numbers),
-      max: Math.max(...numbers),
-      samples: numbers,
-    }
-  })
-}
-
-/** (RSS + external) at `seconds` ÷ connections, per side, as the issue defines it; and the growth over the empty process. */
-async function memory(start: () => Promise<Contender>, seconds: number): Promise<Row[]> {
-  const contender = await start()
-  const count = 1000
-  try {
-    const before = await contender.usage(true)
-    await contender.run('idle', { count })
-    await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
-    const after = await contender.usage(true)
-    const rows: Row[] = []
-    for (const side of ['client', 'server'] as const) {
-      const total = (after[side].rss + after[side].external) / count / 1000
-      const growth = (after[side].rss + after[side].external - before[side].rss - before[side].external) / count / 1000
-      for (const [value, number] of [
-        [`kB, ${side}`, total],
-        [`kB grown, ${side}`, growth],
-      ] as const)
-        rows.push({
-          figure: `idle connection, ${count} for ${seconds} s`,
-          value,
-          stack: contender.name,
-          median: number,
-          min: number,
-          max: number,
-          samples: [number],
-        })
-    }
-    process.stderr.write(`. idle memory, ${contender.name}\n`)
-    return rows
-  } finally {
-    await contender.stop()
-  }
-}
-
-function format(number: number): string {
-  if (number >= 1000) return Math.round(number).toLocaleString('en-US')
-  return number >= 100 ? number.toFixed(0) : number >= 10 ? number.toFixed(1) : number.toFixed(2)
-}
-
-function table(rows: readonly Row[], stacks: readonly string[]): string {
-  const lines = [
-    `| figure | ${stacks.join(' | ')} | tom ÷ @number0/iroh |`,
-    `|---|${stacks.map(() => '---:|').join('')}---:|`,
-  ]
-  const seen = new Set<string>()
-  for (const { figure, value } of rows) {
-    const label = `${figure}, ${value}`
-    if (seen.has(label)) continue
-    seen.add(label)
-    const of = (stack: string) =>
-      rows.find((row) => row.figure === figure && row.value === value && row.stack === stack)
-    const tom = of('tom-transport')
-    const binding = of('@number0/iroh')
-    const ratio = tom !== undefined && binding !== undefined ? (tom.median / binding.median).toFixed(2) : ''
-    lines.push(
-      `| ${label} | ${stacks.map((stack) => (of(stack) ? format(of(stack)!.median) : '')).join(' | ')} | ${ratio} |`,
-    )
-  }
-  return lines.join('\n')
-}
-
+const { quick } = flags
+const rounds = Number(flags.rounds ?? (quick ? 2 : 5))
+const idleSeconds = Number(flags['idle-seconds'] ?? (quick ? 2 : 60))
+const connections = quick ? 300 : 1000
 const wanted = flags.only?.split(',')
-const isWanted = (name: string) => wanted === undefined || wanted.includes(name)
-const tom = () => javascript('tom-transport', 'tom')
-const binding = () => javascript('@number0/iroh', 'number0')
-const nativeOff = () => native('native iroh, no offload', false)
-const nativeOn = () => native('native iroh', true)
-const starters = flags['no-native'] ? [tom, binding] : [nativeOn, nativeOff, tom, binding]
+const isWanted = (name: string): boolean => wanted === undefined || wanted.includes(name)
 
-const rows: Row[] = []
-const contenders: Contender[] = []
-try {
-  for (const start of starters) contenders.push(await start())
-  for (const figure of FIGURES) if (isWanted(figure.name)) rows.push(...(await measure(contenders, figure)))
-} finally {
-  for (const contender of contenders) await contender.stop()
+const started = performance.now()
+const from = origin()
+const results = new Results()
+let peers = flags['no-peers'] ? [] : peerContenders(!flags['no-native'])
+if (peers.length > 0) {
+  progress('installing the other stacks (once)\n')
+  try {
+    await installPeers()
+  } catch (error) {
+    for (const { stack, isInstalled } of peers) if (isInstalled === true) results.absent(stack, error)
+    peers = peers.filter(({ isInstalled }) => isInstalled !== true)
+  }
 }
-const stacks = contenders.map((contender) => contender.name)
-if (isWanted('memory') && !quick)
-  for (const start of starters) rows.push(...(await memory(start, Number(flags['idle-seconds']))))
 
-const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
-const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, Linux ${release()}, Node ${process.version}`
-const printed = table(rows, stacks)
-const date = new Date().toISOString().slice(0, 10)
-process.stdout.write(`\n${printed}\n\n${machine}; commit ${commit}; ${date}\n`)
-const json = { date, commit, machine, rounds, megabytes, rows }
-if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(json, null, 2)}\n`)
-else process.stdout.write(`${JSON.stringify({ ...json, rows: rows.map(({ samples: _, ...row }) => row) })}\n`)
+if (isWanted('protect')) await measureProtection(results)
+const figures = figureList(quick).filter(({ name }) => isWanted(name))
+if (figures.length > 0) {
+  const contenders = await startAll([TOM_1452, TOM_DEFAULT, ...peers, BLAST_SEALED, BLAST_BARE], results)
+  try {
+    for (const figure of figures) await measureRounds(contenders, figure, rounds, results)
+  } finally {
+    for (const contender of contenders) await contender.stop()
+  }
+}
+if (isWanted('idle')) await measureIdle([TOM_1452, ...peers], connections, idleSeconds, results)
+if (isWanted('held')) await measureHeld(TOM_1452, connections, quick ? 3 : 7, results)
+if (isWanted('sequence')) await measureSequence(TOM_1452, connections, results)
+
+const seconds = Math.round((performance.now() - started) / 1000)
+const note =
+  `Medians of ${rounds} interleaved rounds (least–most), both ends in processes of their own, loopback; idle connections: growth of the process over ` +
+  `${connections}, ${idleSeconds} s after they were opened (node-datachannel: a fifth of them). ${describeOrigin(from)}.`
+const printed = `${renderTables(results)}\n\n${note}`
+process.stdout.write(`\n${printed}\n\n`)
+for (const line of missedAims(results)) process.stdout.write(`missed: ${line}\n`)
+process.stdout.write(`${seconds} s\n`)
+
+// a row a line: what changed can be read in a diff
+const head = JSON.stringify({ ...from, rounds, quick, seconds, absences: results.absences }).slice(0, -1)
+const json = `${head},"rows":[\n${results.rows.map((row) => JSON.stringify(row)).join(',\n')}\n]}\n`
+if (flags.json !== undefined) writeFileSync(flags.json, json)
 if (flags.write) {
-  const readme = readFileSync('README.md', 'utf8')
-  const note = `Medians of ${rounds} interleaved rounds, both ends in processes of their own, loopback; ${machine}; commit ${commit}, ${date}.`
-  const [start, end] = ['<!-- bench:start -->', '<!-- bench:end -->']
-  const from = readme.indexOf(start)
-  const to = readme.indexOf(end)
-  if (from === -1 || to === -1) throw new Error('README.md has no bench markers')
-  writeFileSync('README.md', `${readme.slice(0, from + start.length)}\n${printed}\n\n${note}\n${readme.slice(to)}`)
-  writeFileSync('bench/results.json', `${JSON.stringify(json, null, 2)}\n`)
+  writeBlock('README.md', 'bench', printed)
+  writeFileSync('bench/results.json', json)
 }
-process.exit(0)
+process.exit(results.absences.some(({ stack }) => stack === TOM) ? 1 : 0)

@@ -100,6 +100,5 @@ export async function bind(alpns: readonly string[]): Promise<BenchEndpoint> {
       const connection = await (await incoming.accept()).connect()
       return { connection: new IrohConnection(connection), alpn: Buffer.from(connection.alpn()).toString() }
     },
-    close: () => endpoint.close(),
   }
 }

@@ -40,8 +40,8 @@ class TomConnection implements BenchConnection {
     return new TomStream(await this.#connection.acceptBi())
   }
 
-  datagramsSent(): number | undefined {
-    return this.#connection.stats().paths[0]?.datagramsSent
+  datagramsSent(): number {
+    return this.#connection.stats().paths.reduce((sum, path) => sum + path.datagramsSent, 0)
   }
 
   close(): void {
@@ -49,8 +49,13 @@ class TomConnection implements BenchConnection {
   }
 }
 
-export async function bind(alpns: readonly string[]): Promise<BenchEndpoint> {
-  const endpoint = await Endpoint.bind({ alpns, bind: ['127.0.0.1:0'] })
+/** `maxMtu`: UDP payload bound of path MTU discovery, bytes; default the stack's own. */
+export async function bind(alpns: readonly string[], options: { maxMtu?: number }): Promise<BenchEndpoint> {
+  const endpoint = await Endpoint.bind({
+    alpns,
+    bind: ['127.0.0.1:0'],
+    ...(options.maxMtu === undefined ? {} : { settings: { maxMtu: options.maxMtu } }),
+  })
   // a ticket is read once and dialled often: the handshake is what is timed
   const tickets = new Map<string, EndpointTicket>()
   const read = (address: string): EndpointTicket => {
@@ -65,6 +70,5 @@ export async function bind(alpns: readonly string[]): Promise<BenchEndpoint> {
       const connection = await endpoint.accept()
       return connection && { connection: new TomConnection(connection), alpn: connection.alpnText }
     },
-    close: () => endpoint.close(),
   }
 }

@@ -90,6 +90,18 @@ test('who is missing is named with the reason', () => {
   )
 })
 
+test('a reason names no folder and no host', () => {
+  const found = new Results()
+  found.absent('a', "Cannot find package 'a' imported from /home/somebody/worker.mjs")
+  found.absent('b', 'request to https://registry.example/b failed: ECONNREFUSED')
+  found.absent('c', 'udx server ended with 1: no such file /var/x/y.node')
+  expect(found.absences.map(({ reason }) => reason)).toEqual([
+    "Cannot find package 'a'",
+    'request to  failed: ECONNREFUSED',
+    'udx server ended with 1: no such file',
+  ])
+})
+
 test('a block is replaced between its marks and nowhere else', () => {
   const text = 'a\n<!-- x:start -->\nold\n<!-- x:end -->\nb\n'
   expect(replaceBlock(text, 'x', 'new\n')).toBe('a\n<!-- x:start -->\nnew\n<!-- x:end -->\nb\n')

@@ -13,9 +13,10 @@ describe('path ids', () => {
     tell({ name: 'all seven', ways: [NEAR, NEAR, NEAR], trace: tap.trace }, (sim, pair) => {
       for (let id = 1; id <= 7; id++) expect(pair.openValidated(id % 3)).toBe(id)
       pair.carries(MEGABYTE)
-      expect(pair.open(1)).toBeUndefined()
-      expect(pair.open(1)).toBeUndefined()
-      sim.run(1000)
+      for (let times = 0; times < 3; times++) {
+        expect(pair.open(1)).toBeUndefined()
+        sim.run(1000)
+      }
       expect(tap.frames('client', 'paths_blocked')).toMatchObject([{ maximum_path_id: 7 }])
       expect(pair.client.of('paths-available')).toEqual([])
       pair.abandon('server', 3)
@@ -106,21 +107,23 @@ describe('key updates', () => {
       tell({ name: `keys ${seed}`, ways, trace: tap.trace }, (sim, pair) => {
         pair.openValidated(1)
         const transfers = [pair.send('client', 3 * MEGABYTE), pair.send('server', 3 * MEGABYTE)]
-        let done = 0
+        let begun = 0
         for (let round = 0; round < 60; round++) {
           sim.run(150)
-          if (pair.updateKeys(sim.random.pick(['client', 'server'] as const))) done++
+          if (pair.updateKeys(sim.random.pick(['client', 'server'] as const))) begun++
           if (round % 10 === 0)
             pair.setStatus(sim.random.pick(['client', 'server'] as const), 0, round % 20 === 0 ? 'backup' : 'available')
           if (transfers.every(({ isDone }) => isDone))
             transfers.push(pair.send('client', MEGABYTE), pair.send('server', MEGABYTE))
         }
         sim.until(() => transfers.every(({ isDone }) => isDone))
-        expect(done).toBeGreaterThan(4)
         sim.run(10_000)
         const [client, server] = pair.ends.map((end) => end.connection.stats().keyUpdates)
         expect(client).toBe(server)
-        expect(client).toBeGreaterThanOrEqual(done)
+        // both may have begun the same one
+        expect(client).toBeGreaterThan(begun / 2)
+        expect(client).toBeLessThanOrEqual(begun)
+        expect(client).toBeGreaterThan(4)
         expect(tap.undecryptable).toEqual([])
       })
     },

@@ -20,4 +20,5 @@ export const MULTIPATH_REGRESSIONS: readonly { readonly seed: number; readonly b
     broke: 'the last open path did not validate in time, and the connection ended although another could be opened',
   },
   { seed: 301, broke: 'the only path that worked was abandoned, and the word of it went where nobody heard it' },
+  { seed: 1654, broke: 'keep-alives put off the probe timeouts of a dead path for as long as there was data to send' },
 ]

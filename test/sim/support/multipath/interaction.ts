@@ -74,9 +74,9 @@ class Interaction {
       slots: random.pick([256, 256, 64, 16]),
       trace: trace ?? ((site) => this.#listen(site)),
     })
-    // neither damaged on the way, nor so late that its shortened number or its key phase means another
-    const isOrderly = ({ corrupt, duplicate, jitterMs, straggle }: WaySpec) =>
-      corrupt === 0 && duplicate === 0 && jitterMs! <= 1 && straggle?.share === 0
+    // neither damaged on the way, nor so late that its shortened number means another, or that the keys of its phase are gone
+    const isOrderly = ({ corrupt, duplicate, jitterMs, straggle, bottleneck }: WaySpec) =>
+      corrupt === 0 && duplicate === 0 && jitterMs! <= 1 && straggle?.share === 0 && bottleneck === undefined
     this.#mustOpen = ways.every(isOrderly)
   }
 
