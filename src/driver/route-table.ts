@@ -9,7 +9,7 @@ import type { Route, RouteInfo } from '../quic/index.ts'
 /** Routes that no connection holds are kept up to here; the oldest goes first. A few hundred kB. */
 const MAX_COLD_ROUTES = 4096
 /** More than this in flight to ourselves gains nothing, bytes (spec/fast-path.md §4). */
-const LOOPBACK_FLIGHT = 256 * 1024
+const LOOPBACK_FLIGHT = 512 * 1024
 /**
  * Part of a receive buffer that datagrams in flight to ourselves may take: the kernel charges 1.6 times their size, and two connections
  * may send to one socket.

@@ -105,9 +105,9 @@ test('fast-path.md §4: in flight to this host is what a buffer like ours holds,
     const socket = Object.assign(new VirtualSocket('0.0.0.0', 4433), { receiveBufferSize })
     return table.maxBytesInFlight(table.addSocket(socket).intern(host, 1000))
   }
-  expect(bound(8 * 1024 * 1024, '127.0.0.1')).toBe(262_144)
+  expect(bound(8 * 1024 * 1024, '127.0.0.1')).toBe(524_288)
   expect(bound(425_984, '127.0.0.1')).toBeCloseTo(170_393.6)
-  expect(bound(0, '127.0.0.1')).toBe(262_144)
+  expect(bound(0, '127.0.0.1')).toBe(524_288)
   expect(bound(425_984, '192.0.2.1')).toBe(Number.POSITIVE_INFINITY)
   expect(table.maxBytesInFlight(999)).toBe(Number.POSITIVE_INFINITY)
 })

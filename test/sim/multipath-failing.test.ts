@@ -172,6 +172,22 @@ describe('a way is cut', () => {
     })
   })
 
+  test('quic.md §5.5: that word is said again when it got lost', () => {
+    tell({ name: 'last word lost', ways: [NEAR, NEAR] }, (sim, pair) => {
+      pair.openValidated(1)
+      sim.ways[0]!.cut()
+      sim.run(8000)
+      sim.ways[1]!.cut('down')
+      pair.abandon('server', 1)
+      sim.run(100)
+      sim.ways[1]!.heal('down')
+      sim.run(1000)
+      expect(pair.client.of('path-abandoned')).toMatchObject([{ path: 1, byPeer: true }])
+      expect(pair.openValidated(1)).toBe(2)
+      pair.carries(10_000)
+    })
+  })
+
   test('RFC 9000 §9.3.2: the only open path does not validate: the connection waits for it, or another, as long as it may be idle', () => {
     const settings = { pathIdleTimeoutMs: 5000 }
     tell({ name: 'unreachable', ways: [NEAR, NEAR], client: settings, server: settings }, (sim, pair) => {
