@@ -102,7 +102,7 @@ export async function measureIdle(
       const { stack, connections: few } = contender.spec
       const count = Math.round(connections * (few?.idleShare ?? 1))
       try {
-        await contender.run('handshakes', few === undefined ? { count: WARM_UP } : { count: 1, warmUp: 0 })
+        await contender.run('handshakes', { count: few === undefined ? WARM_UP : 1, warmUp: 0 })
         const before = await contender.usage(true)
         await contender.run('idle', { count })
         readings.push({ contender, count, before })

@@ -21,16 +21,42 @@ describe('two ways', () => {
   })
 
   test('RFC 9000 §13.2.1: acknowledgements of one path do not wait until another has sent all its data', () => {
-    tell({ name: 'starving', ways: [{ delayMs: 50 }, NEAR], socketPerMs: 2 }, (sim, pair) => {
+    const pace = { count: 2, everyMs: 1 }
+    tell(
+      {
+        name: 'starving',
+        ways: [
+          { delayMs: 50, pace },
+          { ...NEAR, pace },
+        ],
+      },
+      (sim, pair) => {
+        pair.openValidated(1)
+        // path 0 has more to send than its socket takes
+        pair.send('client', 16 * MEGABYTE)
+        sim.run(2000)
+        pair.send('server', 3 * MEGABYTE)
+        sim.run(1000)
+        expect(pair.client.path(0)!.bytesInFlight).toBeGreaterThan(200_000)
+        expect(pair.server.path(1)!.bytesSent).toBeGreaterThan(100_000)
+        expect(pair.server.path(1)!.ptos).toBe(0)
+      },
+    )
+  })
+
+  test('a socket that has become slow, as a relay may, holds up its own path and no other', () => {
+    const pace = { count: 1000, everyMs: 10 }
+    tell({ name: 'slow socket', ways: [{ ...NEAR, kind: 'relay', pace }, NEAR] }, (sim, pair) => {
+      pair.carries(2 * MEGABYTE)
       pair.openValidated(1)
-      // path 0 has more to send than its socket takes
-      pair.send('client', 16 * MEGABYTE)
-      sim.run(2000)
-      pair.send('server', 3 * MEGABYTE)
-      sim.run(1000)
-      expect(pair.client.path(0)!.bytesInFlight).toBeGreaterThan(200_000)
-      expect(pair.server.path(1)!.bytesSent).toBeGreaterThan(100_000)
-      expect(pair.server.path(1)!.ptos).toBe(0)
+      pace.count = 1
+      const transfers = [pair.send('client', 2 * MEGABYTE), pair.send('server', 2 * MEGABYTE)]
+      const startedAt = sim.now
+      sim.until(() => transfers.every(({ isDone }) => isDone))
+      // the relay takes 120 bytes a ms: alone it would need 17 s
+      expect(sim.now - startedAt).toBeLessThan(3000)
+      sim.run(10_000)
+      expect(pair.client.openPaths).toEqual([0, 1])
     })
   })
 

@@ -25,7 +25,7 @@ import { NodeAeadKey } from './aead-key.ts'
 import { NodeSigner, verifyEd25519 } from './ed25519.ts'
 import { hkdfExpand, hmac, NodeRunningHash } from './hash.ts'
 import { NodeAesHeaderKey } from './header-key.ts'
-import { NodeP256, NodeX25519 } from './key-exchange.ts'
+import { NodeP256, NodeX25519, X25519Pairs } from './key-exchange.ts'
 import { plainBytes } from './plain-bytes.ts'
 import { NodeSigningKey, SIGNATURE_ALGORITHMS, verifySignature } from './signatures.ts'
 
@@ -43,6 +43,7 @@ export function createNodeCrypto(options: NodeCryptoOptions = {}): NodeCrypto {
 export class NodeCrypto implements CryptoProvider {
   readonly name = 'node'
   readonly #ledger = new KeyLedger()
+  readonly #x25519 = new X25519Pairs()
   readonly #kernel: Kernel | undefined
 
   constructor(options: NodeCryptoOptions = {}) {
@@ -98,7 +99,9 @@ export class NodeCrypto implements CryptoProvider {
   }
 
   keyExchange(group: GroupName, privateKey?: Uint8Array): KeyExchange {
-    return group === 'x25519' ? new NodeX25519(this.#ledger, privateKey) : new NodeP256(this.#ledger, privateKey)
+    return group === 'x25519'
+      ? new NodeX25519(this.#ledger, privateKey ?? this.#x25519)
+      : new NodeP256(this.#ledger, privateKey)
   }
 
   signer(seed: Uint8Array): Signer {

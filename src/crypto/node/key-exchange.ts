@@ -9,21 +9,50 @@ import { CryptoError, type KeyExchange } from '../provider.ts'
 import { plainBytes } from './plain-bytes.ts'
 import { importPrivateKey, importPublicKey, rawPublicKey } from './raw-keys.ts'
 
+type KeyPair = ReturnType<typeof generateX25519>
+
+function generateX25519() {
+  return generateKeyPairSync('x25519')
+}
+
+/**
+ * Fresh X25519 pairs, each given out once. The next one is made when the event loop has nothing else to do, so that a handshake, which waits for
+ * its peer anyway, does not wait for it.
+ */
+export class X25519Pairs {
+  #spare: KeyPair | undefined = undefined
+  #isComing = false
+
+  take(): KeyPair {
+    const pair = this.#spare ?? generateX25519()
+    this.#spare = undefined
+    if (!this.#isComing) {
+      this.#isComing = true
+      setImmediate(() => {
+        this.#isComing = false
+        this.#spare = generateX25519()
+      }).unref()
+    }
+    return pair
+  }
+}
+
 export class NodeX25519 implements KeyExchange {
   readonly group = 'x25519'
   readonly publicKey: Uint8Array
   readonly #ledger: KeyLedger
   #privateKey: KeyObject | undefined
 
-  constructor(ledger: KeyLedger, privateKey?: Uint8Array) {
+  /** A fresh pair of `source`, or the pair of a private key of 32 bytes. */
+  constructor(ledger: KeyLedger, source: X25519Pairs | Uint8Array) {
     this.#ledger = ledger
-    if (privateKey === undefined) {
-      const pair = generateKeyPairSync('x25519')
+    if (source instanceof X25519Pairs) {
+      const pair = source.take()
       this.publicKey = rawPublicKey(pair.publicKey)
       this.#privateKey = pair.privateKey
     } else {
-      checkPrivateKey('x25519', privateKey)
-      this.#privateKey = importPrivateKey('X25519', privateKey)
+      checkPrivateKey('x25519', source)
+      this.#privateKey = importPrivateKey('X25519', source)
       this.publicKey = rawPublicKey(createPublicKey(this.#privateKey))
     }
     ledger.opened()

@@ -25,17 +25,20 @@ function pathDeadline(parts: Parts, path: Path): number {
   const { handshake, paths } = parts
   const acks = path.space.ackPolicy.deadline()
   // acknowledged on another path, if there is one that can
-  if (!path.isOpen) return paths.hasAlternative(path) ? acks : NEVER
+  if (!path.isOpen) {
+    const word = path.carriesLastWord ? path.detection.deadline() : NEVER
+    return paths.hasAlternative(path) && !paths.isBlocked(paths.preferred.link.route) ? Math.min(acks, word) : word
+  }
   let earliest = Math.min(
     path.detection.deadline(),
-    path.pacedUntil,
+    paths.isBlocked(path.link.route) ? NEVER : path.pacedUntil,
     path.keepAliveAt,
     path.link.deadline,
     path.previous?.deadline ?? NEVER,
   )
   if (paths.live.length > 1) earliest = Math.min(earliest, path.idleAt)
-  // RFC 9000 §8.1: nothing may go out, however due it is, before something came in
-  if (path.detection.atAmplificationLimit) return earliest
+  // nothing can go out, however due it is, before something came in (RFC 9000 §8.1) or the driver has room again
+  if (path.detection.atAmplificationLimit || paths.isBlocked(path.link.route)) return earliest
   if (handshake.oneRtt !== undefined) earliest = Math.min(earliest, acks)
   if (handshake.isConfirmed || path.id !== 0) return earliest
   if (handshake.initialSpace !== undefined) earliest = Math.min(earliest, handshake.initialSpace.ackPolicy.deadline())
@@ -53,6 +56,7 @@ export function tickPaths(parts: Parts, now: number): CloseReason | undefined {
   handshake.oneRtt?.tick(now)
   for (const path of [...paths.live]) {
     if (path.isOpen && tickPath(parts, path, now) === 'unreachable') return { kind: 'idle-timeout' }
+    if (!path.isOpen && path.carriesLastWord && path.detection.deadline() <= now) path.detection.timeout(now)
   }
   if (!paths.tick(now)) return undefined
   // spec/quic.md §5.5: the peer gave up the last path, and no other came

@@ -27,8 +27,9 @@ export interface Watcher {
 
 /** How long datagrams stay in the socket: a busy kernel buffer. */
 export interface SocketPace {
-  /** Datagrams that go straight out within one ms; more wait. */
-  readonly perMs: number
+  /** Datagrams that go straight out within one interval; more wait. */
+  readonly count: number
+  readonly everyMs: number
 }
 
 interface QueuedSend {
@@ -91,20 +92,20 @@ export class SimSocket implements UdpSocket {
   }
 
   #hasRoom(pace: SocketPace): boolean {
-    const window = Math.floor(this.#clock.now)
+    const window = Math.floor(this.#clock.now / pace.everyMs)
     if (window !== this.#windowAt) {
       this.#windowAt = window
       this.#windowCount = 0
     }
-    return this.#windowCount++ < pace.perMs
+    return this.#windowCount++ < pace.count
   }
 
   #drainLater(): void {
     if (this.#isDraining) return
     this.#isDraining = true
-    this.#clock.after(1, () => {
+    this.#clock.after(this.#pace!.everyMs, () => {
       this.#isDraining = false
-      for (const item of this.#queue.splice(0, this.#pace!.perMs)) {
+      for (const item of this.#queue.splice(0, this.#pace!.count)) {
         if (!this.isClosed)
           this.#network.transmit(this, item.data.slice(item.start, item.start + item.length), item.host, item.port)
         item.done()

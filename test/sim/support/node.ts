@@ -33,7 +33,8 @@ export interface SimNodeOptions {
   /** 32 bytes; also what stateless resets are derived from, as they have to outlive a restart. */
   readonly secretKey: Uint8Array
   readonly timerGrainMs: number
-  readonly pace?: SocketPace | undefined
+  /** Of the socket on a host. */
+  readonly pace?: ((host: string) => SocketPace | undefined) | undefined
   readonly slots: number
   /** Key exchange pairs by the provider's own generator: faster, but no two runs are alike. */
   readonly freshKeys?: boolean

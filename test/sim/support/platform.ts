@@ -17,7 +17,8 @@ export interface SimPlatformOptions {
   readonly site: string
   /** Timers fire on whole multiples of this, late rather than early, ms; 0 = exactly. */
   readonly timerGrainMs: number
-  readonly pace?: SocketPace | undefined
+  /** Of the socket on a host. */
+  readonly pace?: ((host: string) => SocketPace | undefined) | undefined
 }
 
 class SimTimer implements Timer {
@@ -80,7 +81,7 @@ export class SimPlatform implements Platform {
   }
 
   open(host: string, port: number): SimSocket {
-    return this.options.network.open(this.options.site, host, port, this.options.pace)
+    return this.options.network.open(this.options.site, host, port, this.options.pace?.(host))
   }
 
   bindUdp({ host, port }: UdpSocketOptions): Promise<UdpSocket> {

@@ -149,7 +149,7 @@ export class Simulation implements RunHost {
       port: PORT,
       secretKey: this.#random.fork(`key ${site}`).bytes(32),
       timerGrainMs: scenario.timerGrainMs,
-      pace: scenario.socketPerMs === undefined ? undefined : { perMs: scenario.socketPerMs },
+      pace: () => (scenario.socketPerMs === undefined ? undefined : { count: scenario.socketPerMs, everyMs: 1 }),
       slots: scenario.slots,
       alpns: () => this.runs.map((run) => this.#alpn(run.index)),
       onIncoming: (node, incoming) => this.#incoming(node, index, incoming),

@@ -28,8 +28,6 @@ export interface MultipathOptions {
   readonly server?: Partial<QuicSettings>
   readonly timerGrainMs?: number
   readonly slots?: number
-  /** Datagrams that a socket takes per ms before it queues. Default: any number. */
-  readonly socketPerMs?: number
   readonly trace?: (site: string, role: Role, originalDestinationId: string) => TraceSink | undefined
 }
 
@@ -66,7 +64,7 @@ export class MultipathSimulation {
   }
 
   #makeNode(site: 'client' | 'server'): SimNode {
-    const { timerGrainMs, slots, socketPerMs, trace } = this.#options
+    const { timerGrainMs, slots, trace } = this.#options
     const host = (way: Way) => (site === 'client' ? way.clientHost : way.serverHost)
     return new SimNode({
       clock: this.clock,
@@ -81,7 +79,7 @@ export class MultipathSimulation {
       secretKey: this.random.fork(`key ${site}`).bytes(32),
       timerGrainMs: timerGrainMs ?? 0,
       slots: slots ?? 256,
-      pace: socketPerMs === undefined ? undefined : { perMs: socketPerMs },
+      pace: (local) => this.ways.find((way) => host(way) === local)?.pace,
       alpns: () => this.pairs.map(({ alpn }) => alpn),
       onIncoming: (node, incoming) => this.#accept(node, incoming),
       trace,

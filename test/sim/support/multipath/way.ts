@@ -4,7 +4,7 @@
  */
 import { Gate, Link } from '../link-parts.ts'
 import { makeLink } from '../make-link.ts'
-import type { Nat, Network, SimSocket } from '../network.ts'
+import type { Nat, Network, SimSocket, SocketPace } from '../network.ts'
 import type { SimRandom } from '../random.ts'
 import { CLEAN_PATH, type PathSpec } from '../scenario.ts'
 
@@ -16,6 +16,8 @@ export interface WaySpec extends Partial<PathSpec> {
   readonly kind?: 'ipv4' | 'ipv6' | 'mapped' | 'relay'
   /** The client's end is behind a NAT of its own that can be rebound; ipv4 only. */
   readonly nat?: boolean
+  /** How fast the sockets at its ends take datagrams. Default: at once. */
+  readonly pace?: SocketPace
   /** The server's end is that of this earlier way: two interfaces of the client, one of the server. */
   readonly sharesServer?: number
 }
@@ -27,6 +29,7 @@ export class Way {
   readonly clientHost: string
   readonly serverHost: string
   readonly nat: Nat | undefined
+  readonly pace: SocketPace | undefined
   readonly #up = new Gate()
   readonly #down = new Gate()
 
@@ -39,6 +42,7 @@ export class Way {
     this.clientHost = client
     this.serverHost = shared?.serverHost ?? server
     this.nat = nat
+    this.pace = spec.pace
   }
 
   /** Puts the links in place. */
