@@ -298,4 +298,37 @@ describe('draining', () => {
       }
     })
   })
+
+  test('quic.md §5.4: what a server sent on a path that never validates does not wait for its end when another does', () => {
+    tell({ name: 'doubtful', ways: [NEAR, NEAR, NEAR] }, (sim, pair) => {
+      crossed(sim, pair)
+      sim.ways[1]!.cut('down')
+      pair.open(1)
+      sim.run(500)
+      expect(pair.server.openPaths).toEqual([2])
+      const transfer = pair.send('server', 2000)
+      sim.run(500)
+      pair.openValidated(2)
+      const validatedAt = sim.now
+      sim.until(() => transfer.isDone)
+      expect(sim.now - validatedAt).toBeLessThan(200)
+    })
+  })
+
+  test('quic.md §4.4: what comes on a path that may not answer yet is acknowledged on another, at once', () => {
+    const tap = new Tap()
+    tell({ name: 'mute', ways: [NEAR, { ...NEAR, nat: true }], trace: tap.trace }, (sim, pair) => {
+      pair.openValidated(1)
+      pair.client.connection.setPathClocks(1, 300, 0, sim.now)
+      sim.run(1000)
+      // the server gets small packets from a new address, and no answer to what it asks there
+      sim.rebind(1)
+      sim.ways[1]!.cut('down')
+      const from = sim.now
+      sim.run(5000)
+      const acks = tap.frames('server', 'path_ack', from).filter(({ path_id, over }) => path_id === 1 && over === 0)
+      expect(acks.length).toBeGreaterThan(2)
+      expect(pair.server.path(1)!.validated).toBe(false)
+    })
+  })
 })

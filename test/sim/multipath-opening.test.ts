@@ -171,7 +171,7 @@ describe('opening', () => {
   )
 
   test.each(SEEDS)('quic.md §5.4: challenges that get lost are asked again (seed %i)', (seed) => {
-    tell({ name: `lossy opening ${seed}`, ways: [NEAR, { ...NEAR, loss: 0.4 }] }, (_sim, pair) => {
+    tell({ name: `lossy opening ${seed}`, ways: [NEAR, { ...NEAR, loss: 0.3 }] }, (_sim, pair) => {
       pair.openValidated(1)
       pair.carries(20_000)
     })

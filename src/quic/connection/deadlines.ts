@@ -23,12 +23,10 @@ export function earliestDeadline(parts: Parts): number {
 
 function pathDeadline(parts: Parts, path: Path): number {
   const { handshake, paths } = parts
-  const acks = path.space.ackPolicy.deadline()
-  // acknowledged on another path, if there is one that can
-  if (!path.isOpen) {
-    const word = path.carriesLastWord ? path.detection.deadline() : NEVER
-    return paths.hasAlternative(path) && !paths.isBlocked(paths.preferred.link.route) ? Math.min(acks, word) : word
-  }
+  // who cannot answer is answered for by another path, if there is one that can
+  const canAck = !paths.isMute(path) || (paths.hasAlternative(path) && !paths.isMute(paths.preferred))
+  const acks = canAck ? path.space.ackPolicy.deadline() : NEVER
+  if (!path.isOpen) return Math.min(acks, path.carriesLastWord ? path.detection.deadline() : NEVER)
   let earliest = Math.min(
     path.detection.deadline(),
     paths.isBlocked(path.link.route) ? NEVER : path.pacedUntil,
@@ -37,10 +35,8 @@ function pathDeadline(parts: Parts, path: Path): number {
     path.previous?.deadline ?? NEVER,
   )
   if (paths.live.length > 1) earliest = Math.min(earliest, path.idleAt)
-  // nothing can go out, however due it is, before something came in (RFC 9000 §8.1) or the driver has room again
-  if (path.detection.atAmplificationLimit || paths.isBlocked(path.link.route)) return earliest
   if (handshake.oneRtt !== undefined) earliest = Math.min(earliest, acks)
-  if (handshake.isConfirmed || path.id !== 0) return earliest
+  if (handshake.isConfirmed || path.id !== 0 || paths.isMute(path)) return earliest
   if (handshake.initialSpace !== undefined) earliest = Math.min(earliest, handshake.initialSpace.ackPolicy.deadline())
   if (handshake.handshakeSend !== undefined && handshake.handshakeSpace !== undefined)
     earliest = Math.min(earliest, handshake.handshakeSpace.ackPolicy.deadline())

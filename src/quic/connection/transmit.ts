@@ -226,18 +226,20 @@ export class Transmitter {
     return carries && this.#isForeignAckDue(path, now)
   }
 
-  /** spec/quic.md §5.5: what still comes on an abandoned path is acknowledged on another. */
+  /** spec/quic.md §4.4, §5.5: what comes on a path that cannot answer is acknowledged on another. */
   #isForeignAckDue(path: Path, now: number): boolean {
-    const { live } = this.#parts.paths
+    const { paths } = this.#parts
+    const { live } = paths
     if (live.length === 1 || path.space.isClogged) return false
-    for (const other of live) if (other !== path && !other.isOpen && other.space.ackPolicy.isDue(now)) return true
+    for (const other of live) if (other !== path && other.space.ackPolicy.isDue(now) && paths.isMute(other)) return true
     return false
   }
 
   #writeForeignAcks(draft: PacketDraft, path: Path, now: number): void {
-    for (const other of this.#parts.paths.live) {
+    const { paths } = this.#parts
+    for (const other of paths.live) {
       const { ackPolicy, received } = other.space
-      if (other === path || other.isOpen || !ackPolicy.isDue(now)) continue
+      if (other === path || !ackPolicy.isDue(now) || !paths.isMute(other)) continue
       if (received.writeAck(draft.writer, other.id, ACK_DELAY_EXPONENT, now)) ackPolicy.sentAck()
     }
   }

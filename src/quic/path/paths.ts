@@ -148,6 +148,11 @@ export class Paths {
     return this.#blocked?.has(route) === true
   }
 
+  /** Nothing can go out on the path, however due it is: abandoned, waiting for something to come in (RFC 9000 §8.1), or for room in the driver. */
+  isMute(path: Path): boolean {
+    return !path.isOpen || path.detection.atAmplificationLimit || this.isBlocked(path.link.route)
+  }
+
   /** Bytes in flight on all paths. */
   get bytesInFlight(): number {
     let bytes = 0
@@ -286,9 +291,11 @@ export class Paths {
   /** The address of the path's link is proved. */
   validated(path: Path, now: number): void {
     path.link.validated = true
-    // what waits on a way that seems dead has somewhere to go now
-    for (const other of this.live)
-      if (other !== path && other.isOpen && other.isSuspect) other.detection.resendElsewhere(other.space)
+    // what waits on a way that seems dead, or was never proved to be one, has somewhere to go now
+    for (const other of this.live) {
+      const isDoubtful = other.isSuspect || !other.link.validated
+      if (other !== path && other.isOpen && isDoubtful) other.detection.resendElsewhere(other.space)
+    }
     this.#events.push({ type: 'path-validated', path: path.id, route: path.link.route })
     if (path.id === 0) return
     path.restartClocks(now)

@@ -54,9 +54,8 @@ class Interaction {
   /** Bytes read by both sides, and since when nobody did anything, no more was read, and a path was good, ms. */
   #read = 0
   #calmSince = 0
-  /** When the client last heard anything, ms, and how much it had by then. */
-  #heardAt = 0
-  #heard = 0
+  /** Datagrams that each side has received on its paths, and when that changed last, ms. */
+  readonly #heard = { client: { datagrams: 0, at: 0 }, server: { datagrams: 0, at: 0 } }
 
   constructor(seed: number, trace: MultipathOptions['trace']) {
     const random = new SimRandom(`multipath:${seed}`)
@@ -350,12 +349,17 @@ class Interaction {
     this.#sim.violation(`nothing was read for ${STALL_MS} ms: ${this.#pair.describe().join(' | ')}`)
   }
 
+  /** One of the sides hears nothing. */
   get #isSilent(): boolean {
     const { now } = this.#sim
-    const heard = this.#pair.client.connection.paths().reduce((sum, path) => sum + path.datagramsReceived, 0)
-    if (heard !== this.#heard) this.#heardAt = now
-    this.#heard = heard
-    return now - this.#heardAt > SILENCE_MS
+    let isSilent = false
+    for (const end of this.#pair.ends) {
+      const heard = end.connection.paths().reduce((sum, path) => sum + path.datagramsReceived, 0)
+      const last = this.#heard[end.side]
+      if (heard !== last.datagrams) this.#heard[end.side] = { datagrams: heard, at: now }
+      else if (now - last.at > SILENCE_MS) isSilent = true
+    }
+    return isSilent
   }
 
   #healAll(): void {
