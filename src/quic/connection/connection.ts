@@ -218,7 +218,10 @@ export class Connection {
     if (handshake.isComplete && lifecycle.state === 'handshake') lifecycle.opened(now, paths.largestPtoMs)
     if (this.#mustConfirm) this.#confirm(now)
     this.streams.rttMs = paths.preferred.link.recovery.rtt.smoothed
-    if (!lifecycle.isEnded) paths.notePreferred()
+    if (lifecycle.isEnded) return authentic
+    paths.notePreferred()
+    // before the application hears of what came
+    this.#transmit.measureRoom()
     return authentic
   }
 

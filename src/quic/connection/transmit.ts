@@ -67,6 +67,13 @@ export class Transmitter {
     this.#copy = undefined
   }
 
+  /** What a packet holds may have changed with the path and its datagram size: whoever sends a DATAGRAM must know. */
+  measureRoom(): void {
+    const { paths, datagrams } = this.#parts
+    const { link, peerIds } = paths.preferred
+    datagrams.packetRoom = link.mtu.current - 1 - peerIds.active.length - 4 - TAG_LENGTH
+  }
+
   /**
    * Fills `out` with one datagram; false when there is nothing to send now. Throws TransportError when the connection must end for
    * something on our side (RFC 9001 §6.6).
@@ -86,7 +93,7 @@ export class Transmitter {
       throw new TransportError(ErrorCode.AEAD_LIMIT_REACHED, 0, 'the key has protected as many packets as it may')
     const { live } = paths
     const { preferred } = paths
-    parts.datagrams.packetRoom = preferred.link.mtu.current - 1 - preferred.peerIds.active.length - 4 - TAG_LENGTH
+    this.measureRoom()
     for (const path of live) if (path.wantsValidation && pollValidation(parts, builder, path, now, out)) return true
     if (live.length === 1 ? this.#pollData(preferred, true, now, out) : this.#pollPaths(live, now, out)) return true
     for (const path of live) if (path.isOpen && pollMtuProbe(parts, builder, path, now, out)) return true

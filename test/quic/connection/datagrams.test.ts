@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Pair, pattern } from './pair.ts'
+import { type Datagram, Pair, pattern } from './pair.ts'
 
 test('RFC 9221 §5: the largest datagram fits, also while an ACK waits for company', () => {
   const pair = new Pair().connect()
@@ -19,4 +19,22 @@ test('RFC 9221 §5: the largest datagram fits, also while an ACK waits for compa
     received.push(bytes.length)
   }
   expect(received).toEqual([size, size, size, size, size])
+})
+
+test('RFC 9221 §5: the largest size follows the path as soon as a larger datagram is known to arrive, before anything is sent', () => {
+  const waiting: Datagram[] = []
+  const pair = new Pair({ wire: (datagram) => [datagram] })
+  pair.connect()
+  pair.wire = (datagram) => {
+    waiting.push(datagram)
+    return []
+  }
+  pair.run(20)
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    pair.deliver(next.from === 'client' ? 'server' : 'client', next.bytes, next.route)
+    for (const { connection } of [pair.client, pair.server])
+      expect(connection!.paths()[0]!.mtu - connection!.maxDatagramSize).toBeLessThan(50)
+    pair.flush()
+  }
+  expect(pair.client.connection!.paths()[0]!.mtu).toBe(1452)
 })
