@@ -34,7 +34,7 @@ function amountValues(result: FigureResult, cpu: { client: number; server: numbe
 }
 
 export function figureList(quick: boolean): readonly Figure[] {
-  const bytes = (quick ? 16 : 64) << 20
+  const bytes = (quick ? 16 : 128) << 20
   return [
     { name: 'bulk', run: 'bulk', options: { bytes, datagram: 1452 }, values: packetValues },
     {
@@ -43,7 +43,7 @@ export function figureList(quick: boolean): readonly Figure[] {
       options: { bytes, streams: 16 },
       values: (result) => ({ 'Mbit/s': rate(result) }),
     },
-    { name: 'bulk-loopback', run: 'bulk', options: { bytes: bytes * 2, datagram: 16_000 }, values: amountValues },
+    { name: 'bulk-loopback', run: 'bulk', options: { bytes: bytes * 4, datagram: 16_000 }, values: amountValues },
     {
       name: 'rtt',
       run: 'roundTrips',
