@@ -106,7 +106,7 @@ export function weOpenPaths(peerNow: () => ReferencePeer): void {
       expect(await low.openPath(address(), 1, 'backup')).toBe(path)
     }
     await echo(low.connection, 100_000)
-    expect(await peerSees(low)).toHaveLength(FIRST_MAX_PATH_ID + 1)
+    await expect.poll(() => peerSees(low)).toHaveLength(FIRST_MAX_PATH_ID + 1)
     const more = low.openPath(address(), 1)
     await expect
       .poll(() => ofType(low.frames.sent, 'paths_blocked')[0])
