@@ -102,7 +102,8 @@ impl Commands {
         let connect_ms = begin.elapsed().as_secs_f64() * 1000.0;
         let number = self.shared.add(&link);
         let line = json!({ "event": "result", "connection": number, "alpn": link.alpn(), "connectMs": connect_ms });
-        tokio::spawn(server::watch(link, number, self.shared.clone()));
+        let events = paths::report_events(link.clone(), number);
+        tokio::spawn(server::watch(link, number, self.shared.clone(), events));
         Ok(line)
     }
 

@@ -1,6 +1,8 @@
 //! The paths of a connection: what there is, what happens to them, and (noq) what is done to them on request.
 
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 
 use iroh::endpoint::{FrameStats, PathStats};
 use noq::{Connection, FourTuple, Path, PathEvent, PathId, PathStatus};
@@ -121,9 +123,10 @@ fn frames(stats: &FrameStats) -> Value {
     })
 }
 
-/// Until the connection ends.
-pub async fn report_events(link: Link, connection: u64) {
-    let say = |path: PathId, change: &str, extra: Value| {
+/// Reports what happens to the paths until the connection ends. It listens from this call on, not from the first poll: what happens
+/// before somebody listens is not told.
+pub fn report_events(link: Link, connection: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let say = move |path: PathId, change: &str, extra: Value| {
         let mut line = json!({ "event": "path", "connection": connection, "path": number(path), "change": change });
         if let (Value::Object(line), Value::Object(extra)) = (&mut line, extra) {
             line.extend(extra);
@@ -135,38 +138,42 @@ pub async fn report_events(link: Link, connection: u64) {
             use iroh::endpoint::PathEvent;
             let mut events = connection.path_events();
             drop(connection);
-            while let Some(event) = events.next().await {
-                match event {
-                    PathEvent::Opened { id, remote_addr, .. } => {
-                        say(id, "opened", json!({ "remote": remote_addr.to_string() }));
+            Box::pin(async move {
+                while let Some(event) = events.next().await {
+                    match event {
+                        PathEvent::Opened { id, remote_addr, .. } => {
+                            say(id, "opened", json!({ "remote": remote_addr.to_string() }));
+                        }
+                        PathEvent::Closed { id, remote_addr, .. } => {
+                            say(id, "closed", json!({ "remote": remote_addr.to_string() }));
+                        }
+                        PathEvent::Selected { id, remote_addr, .. } => {
+                            say(id, "selected", json!({ "remote": remote_addr.to_string() }));
+                        }
+                        _ => {}
                     }
-                    PathEvent::Closed { id, remote_addr, .. } => {
-                        say(id, "closed", json!({ "remote": remote_addr.to_string() }));
-                    }
-                    PathEvent::Selected { id, remote_addr, .. } => {
-                        say(id, "selected", json!({ "remote": remote_addr.to_string() }));
-                    }
-                    _ => {}
                 }
-            }
+            })
         }
         Link::Noq(link) => {
             let mut events = link.connection.path_events();
             drop(link);
-            while let Some(event) = events.next().await {
-                match event {
-                    Ok(PathEvent::Established { id, .. }) => say(id, "opened", json!({})),
-                    Ok(PathEvent::Abandoned { id, reason, .. }) => say(id, "abandoned", abandon_reason(&reason)),
-                    Ok(PathEvent::Discarded { id, .. }) => say(id, "discarded", json!({})),
-                    Ok(PathEvent::RemoteStatus { id, status, .. }) => {
-                        say(id, "status", json!({ "status": status_name(status) }));
+            Box::pin(async move {
+                while let Some(event) = events.next().await {
+                    match event {
+                        Ok(PathEvent::Established { id, .. }) => say(id, "opened", json!({})),
+                        Ok(PathEvent::Abandoned { id, reason, .. }) => say(id, "abandoned", abandon_reason(&reason)),
+                        Ok(PathEvent::Discarded { id, .. }) => say(id, "discarded", json!({})),
+                        Ok(PathEvent::RemoteStatus { id, status, .. }) => {
+                            say(id, "status", json!({ "status": status_name(status) }));
+                        }
+                        Ok(PathEvent::ObservedAddr { id, addr, .. }) => {
+                            say(id, "observed", json!({ "address": addr.to_string() }));
+                        }
+                        _ => {}
                     }
-                    Ok(PathEvent::ObservedAddr { id, addr, .. }) => {
-                        say(id, "observed", json!({ "address": addr.to_string() }));
-                    }
-                    _ => {}
                 }
-            }
+            })
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the listening side does with a connection, chosen by its ALPN.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -141,6 +142,7 @@ async fn serve(incoming: Newcomer, shared: Arc<Shared>) {
     };
     let number = shared.add(&link);
     let alpn = link.alpn();
+    let events = paths::report_events(link.clone(), number);
     emit(json!({
         "event": "connection",
         "connection": number,
@@ -154,15 +156,15 @@ async fn serve(incoming: Newcomer, shared: Arc<Shared>) {
         tokio::spawn(serve_uni(link.clone(), number)),
         tokio::spawn(serve_datagrams(link.clone(), alpn)),
     ];
-    watch(link, number, shared).await;
+    watch(link, number, shared, events).await;
     for task in tasks {
         task.abort();
     }
 }
 
 /// Reports what happens to the paths and how the connection ends.
-pub async fn watch(link: Link, number: u64, shared: Arc<Shared>) {
-    let events = tokio::spawn(paths::report_events(link.clone(), number));
+pub async fn watch(link: Link, number: u64, shared: Arc<Shared>, events: impl Future<Output = ()> + Send + 'static) {
+    let events = tokio::spawn(events);
     let error = link.closed().await;
     shared.remove(number);
     events.abort();
