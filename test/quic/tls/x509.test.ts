@@ -49,6 +49,8 @@ const twice = (value: Uint8Array) => [value, value] as const
 const ROOT = authority('Test Root', OWN)
 const REAL = rootCertificates.map((pem) => decodePem(pem, 'CERTIFICATE')[0]!)
 
+const P521 = '1.3.132.0.35'
+
 describe('beside OpenSSL', () => {
   /** `DNS:a.test, IP Address:192.0.2.1`. */
   const altNames = ({ extensions }: Certificate) =>
@@ -79,7 +81,8 @@ describe('beside OpenSSL', () => {
     // The ones that say so sign certificates, and with keys that we know.
     for (const encoded of REAL) {
       const { extensions, publicKey } = parseCertificate(encoded)
-      expect(publicKey.kind).toBeDefined()
+      // newer lists have a root on P-521, which we do not use (docs/deviations.md)
+      if (publicKey.kind === undefined) expect(publicKey.algorithm).toBe(P521)
       if (extensions.keyUsage !== undefined) expect(extensions.keyUsage & KeyUsage.KEY_CERT_SIGN).not.toBe(0)
     }
   })
@@ -88,7 +91,7 @@ describe('beside OpenSSL', () => {
     let checked = 0
     for (const encoded of REAL) {
       const root = parseCertificate(encoded)
-      if (root.signatureAlgorithm === undefined) continue
+      if (root.signatureAlgorithm === undefined || root.publicKey.algorithm === P521) continue
       const { publicKeyInfo, signed, signature, signatureAlgorithm } = root
       expect(
         nodeCrypto.verifySignature(signatureAlgorithm, publicKeyInfo, signed, signature),
