@@ -4,23 +4,29 @@
  */
 import { ChaCha20HeaderKey } from '../chacha20-header-key.ts'
 import { freedError, type KeyLedger } from '../key-ledger.ts'
-import { protectInSteps, unprotectInSteps } from '../packet-steps.ts'
-import type { AeadKey, HeaderKey } from '../provider.ts'
+import type { HeaderKey } from '../provider.ts'
+import { SteppedAeadKey } from '../stepped-aead-key.ts'
 import { KERNEL_KEY_LENGTH, type Kernel } from './kernel.ts'
 
-export class KernelAeadKey implements AeadKey {
+export class KernelAeadKey extends SteppedAeadKey {
   readonly name = 'chacha20-poly1305'
   readonly #ledger: KeyLedger
   readonly #kernel: Kernel
   #key: Uint8Array | undefined
 
   constructor(ledger: KeyLedger, kernel: Kernel, key: Uint8Array, iv: Uint8Array) {
+    super()
     this.#ledger = ledger
     this.#kernel = kernel
     this.#key = new Uint8Array(KERNEL_KEY_LENGTH)
     this.#key.set(key)
     this.#key.set(iv, key.length)
     ledger.opened()
+  }
+
+  #live(): Uint8Array {
+    if (this.#key === undefined) throw freedError()
+    return this.#key
   }
 
   seal(
@@ -31,9 +37,7 @@ export class KernelAeadKey implements AeadKey {
     pathId: number,
     packetNumber: number,
   ): void {
-    const key = this.#key
-    if (key === undefined) throw freedError()
-    this.#kernel.seal(key, bytes, headerStart, payloadStart, payloadEnd, pathId, packetNumber)
+    this.#kernel.seal(this.#live(), bytes, headerStart, payloadStart, payloadEnd, pathId, packetNumber)
   }
 
   open(
@@ -44,12 +48,10 @@ export class KernelAeadKey implements AeadKey {
     pathId: number,
     packetNumber: number,
   ): number {
-    const key = this.#key
-    if (key === undefined) throw freedError()
-    return this.#kernel.open(key, bytes, headerStart, payloadStart, sealedEnd, pathId, packetNumber)
+    return this.#kernel.open(this.#live(), bytes, headerStart, payloadStart, sealedEnd, pathId, packetNumber)
   }
 
-  protect(
+  override protect(
     header: HeaderKey,
     bytes: Uint8Array,
     start: number,
@@ -59,9 +61,8 @@ export class KernelAeadKey implements AeadKey {
     pathId: number,
     packetNumber: number,
   ): void {
-    const key = this.#key
-    if (key === undefined) throw freedError()
-    if (header instanceof ChaCha20HeaderKey && header.kernel === this.#kernel) {
+    const key = this.#live()
+    if (header instanceof ChaCha20HeaderKey && header.kernel === this.#kernel)
       this.#kernel.protect(
         key,
         header.bytes,
@@ -73,24 +74,10 @@ export class KernelAeadKey implements AeadKey {
         pathId,
         packetNumber,
       )
-    } else {
-      const mask = new Uint8Array(5)
-      protectInSteps(
-        this,
-        header,
-        mask,
-        bytes,
-        start,
-        packetNumberStart,
-        payloadStart,
-        payloadEnd,
-        pathId,
-        packetNumber,
-      )
-    }
+    else super.protect(header, bytes, start, packetNumberStart, payloadStart, payloadEnd, pathId, packetNumber)
   }
 
-  unprotect(
+  override unprotect(
     header: HeaderKey,
     bytes: Uint8Array,
     start: number,
@@ -100,12 +87,10 @@ export class KernelAeadKey implements AeadKey {
     largest: number,
     phase: number,
   ): number {
-    const key = this.#key
-    if (key === undefined) throw freedError()
+    const key = this.#live()
     if (header instanceof ChaCha20HeaderKey && header.kernel === this.#kernel)
       return this.#kernel.unprotect(key, header.bytes, bytes, start, packetNumberStart, end, pathId, largest, phase)
-    const mask = new Uint8Array(5)
-    return unprotectInSteps(this, header, mask, bytes, start, packetNumberStart, end, pathId, largest, phase)
+    return super.unprotect(header, bytes, start, packetNumberStart, end, pathId, largest, phase)
   }
 
   free(): void {

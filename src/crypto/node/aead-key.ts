@@ -6,22 +6,22 @@ import { type CipherGCMTypes, createCipheriv, createDecipheriv, createSecretKey,
 import { freedError, type KeyLedger } from '../key-ledger.ts'
 import { TAG_LENGTH } from '../key-lengths.ts'
 import { writeNonce } from '../nonce.ts'
-import { protectInSteps, unprotectInSteps } from '../packet-steps.ts'
-import type { AeadKey, AeadName, HeaderKey } from '../provider.ts'
+import type { AeadName } from '../provider.ts'
+import { SteppedAeadKey } from '../stepped-aead-key.ts'
 
 const OPTIONS = Object.freeze({ authTagLength: TAG_LENGTH })
 
-export class NodeAeadKey implements AeadKey {
+export class NodeAeadKey extends SteppedAeadKey {
   readonly name: AeadName
   /** ChaCha20-Poly1305 has the calls of the GCM ciphers, but a type of its own in node:crypto. */
   readonly #cipher: CipherGCMTypes
   readonly #ledger: KeyLedger
   readonly #iv: Uint8Array
   readonly #nonce: Uint8Array
-  readonly #mask = new Uint8Array(5)
   #key: KeyObject | undefined
 
   constructor(ledger: KeyLedger, name: AeadName, key: Uint8Array, iv: Uint8Array) {
+    super()
     this.name = name
     this.#cipher = name as CipherGCMTypes
     this.#ledger = ledger
@@ -74,43 +74,6 @@ export class NodeAeadKey implements AeadKey {
     }
     bytes.set(plain, payloadStart)
     return tagStart
-  }
-
-  protect(
-    header: HeaderKey,
-    bytes: Uint8Array,
-    start: number,
-    packetNumberStart: number,
-    payloadStart: number,
-    payloadEnd: number,
-    pathId: number,
-    packetNumber: number,
-  ): void {
-    protectInSteps(
-      this,
-      header,
-      this.#mask,
-      bytes,
-      start,
-      packetNumberStart,
-      payloadStart,
-      payloadEnd,
-      pathId,
-      packetNumber,
-    )
-  }
-
-  unprotect(
-    header: HeaderKey,
-    bytes: Uint8Array,
-    start: number,
-    packetNumberStart: number,
-    end: number,
-    pathId: number,
-    largest: number,
-    phase: number,
-  ): number {
-    return unprotectInSteps(this, header, this.#mask, bytes, start, packetNumberStart, end, pathId, largest, phase)
   }
 
   free(): void {

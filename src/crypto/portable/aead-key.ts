@@ -7,18 +7,18 @@ import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { freedError, type KeyLedger } from '../key-ledger.ts'
 import { TAG_LENGTH } from '../key-lengths.ts'
 import { writeNonce } from '../nonce.ts'
-import { protectInSteps, unprotectInSteps } from '../packet-steps.ts'
-import type { AeadKey, AeadName, HeaderKey } from '../provider.ts'
+import type { AeadName } from '../provider.ts'
+import { SteppedAeadKey } from '../stepped-aead-key.ts'
 
-export class PortableAeadKey implements AeadKey {
+export class PortableAeadKey extends SteppedAeadKey {
   readonly name: AeadName
   readonly #ledger: KeyLedger
   readonly #iv: Uint8Array
   readonly #nonce: Uint8Array
-  readonly #mask = new Uint8Array(5)
   #key: Uint8Array | undefined
 
   constructor(ledger: KeyLedger, name: AeadName, key: Uint8Array, iv: Uint8Array) {
+    super()
     this.name = name
     this.#ledger = ledger
     this.#iv = iv.slice()
@@ -73,43 +73,6 @@ export class PortableAeadKey implements AeadKey {
       return -1
     }
     return tagStart
-  }
-
-  protect(
-    header: HeaderKey,
-    bytes: Uint8Array,
-    start: number,
-    packetNumberStart: number,
-    payloadStart: number,
-    payloadEnd: number,
-    pathId: number,
-    packetNumber: number,
-  ): void {
-    protectInSteps(
-      this,
-      header,
-      this.#mask,
-      bytes,
-      start,
-      packetNumberStart,
-      payloadStart,
-      payloadEnd,
-      pathId,
-      packetNumber,
-    )
-  }
-
-  unprotect(
-    header: HeaderKey,
-    bytes: Uint8Array,
-    start: number,
-    packetNumberStart: number,
-    end: number,
-    pathId: number,
-    largest: number,
-    phase: number,
-  ): number {
-    return unprotectInSteps(this, header, this.#mask, bytes, start, packetNumberStart, end, pathId, largest, phase)
   }
 
   free(): void {

@@ -2,7 +2,8 @@
  * A peer that has the keys and breaks the rules: just before a packet is sealed its plaintext is changed, so that every layer above the AEAD
  * meets it. The length of the packet stays.
  */
-import type { AeadKey, AeadName, CryptoProvider, HeaderKey } from '../../../src/crypto/index.ts'
+import type { AeadKey, AeadName, CryptoProvider } from '../../../src/crypto/index.ts'
+import { SteppedAeadKey } from '../../../src/crypto/stepped-aead-key.ts'
 import type { SimRandom } from '../../sim/support/random.ts'
 
 /** The payload of a packet is `bytes[start, end)`. */
@@ -21,12 +22,13 @@ export function forging(provider: CryptoProvider, change: Change): CryptoProvide
   })
 }
 
-class ForgingKey implements AeadKey {
+class ForgingKey extends SteppedAeadKey {
   readonly name: AeadName
   readonly #key: AeadKey
   readonly #change: Change
 
   constructor(key: AeadKey, change: Change) {
+    super()
     this.name = key.name
     this.#key = key
     this.#change = change
@@ -53,33 +55,6 @@ class ForgingKey implements AeadKey {
     packetNumber: number,
   ): number {
     return this.#key.open(bytes, headerStart, payloadStart, sealedEnd, pathId, packetNumber)
-  }
-
-  protect(
-    header: HeaderKey,
-    bytes: Uint8Array,
-    start: number,
-    packetNumberStart: number,
-    payloadStart: number,
-    payloadEnd: number,
-    pathId: number,
-    packetNumber: number,
-  ): void {
-    this.#change(bytes, payloadStart, payloadEnd)
-    this.#key.protect(header, bytes, start, packetNumberStart, payloadStart, payloadEnd, pathId, packetNumber)
-  }
-
-  unprotect(
-    header: HeaderKey,
-    bytes: Uint8Array,
-    start: number,
-    packetNumberStart: number,
-    end: number,
-    pathId: number,
-    largest: number,
-    phase: number,
-  ): number {
-    return this.#key.unprotect(header, bytes, start, packetNumberStart, end, pathId, largest, phase)
   }
 
   free(): void {
