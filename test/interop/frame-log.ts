@@ -1,5 +1,5 @@
 /** A trace that keeps the frames that have to do with paths, as qlog describes them, with the path they travelled on. */
-import { describeFrames, type Level, type TraceSink } from '../../src/quic/index.ts'
+import { describeFrames, type TraceSink } from '../../src/quic/index.ts'
 
 export interface LoggedFrame {
   /** Path of the packet; most frames name the path they are about as `path_id`. */
@@ -15,30 +15,12 @@ export class FrameLog implements TraceSink {
   readonly sent: LoggedFrame[] = []
   readonly received: LoggedFrame[] = []
 
-  packetSent(
-    _now: number,
-    _level: Level,
-    pathId: number,
-    _packetNumber: number,
-    _size: number,
-    bytes: Uint8Array,
-    payloadStart: number,
-    payloadEnd: number,
-  ): void {
-    keep(this.sent, pathId, bytes, payloadStart, payloadEnd)
+  packetSent(...[, , path, , , bytes, start, end]: Parameters<TraceSink['packetSent']>): void {
+    keep(this.sent, path, bytes, start, end)
   }
 
-  packetReceived(
-    _now: number,
-    _level: Level,
-    pathId: number,
-    _packetNumber: number,
-    _size: number,
-    bytes: Uint8Array,
-    payloadStart: number,
-    payloadEnd: number,
-  ): void {
-    keep(this.received, pathId, bytes, payloadStart, payloadEnd)
+  packetReceived(...[, , path, , , bytes, start, end]: Parameters<TraceSink['packetReceived']>): void {
+    keep(this.received, path, bytes, start, end)
   }
 
   packetDropped(): void {}

@@ -217,11 +217,11 @@ export class Connection {
     const { handshake, lifecycle, paths } = this.#parts
     if (handshake.isComplete && lifecycle.state === 'handshake') lifecycle.opened(now, paths.largestPtoMs)
     if (this.#mustConfirm) this.#confirm(now)
-    this.streams.rttMs = paths.preferred.link.recovery.rtt.smoothed
     if (lifecycle.isEnded) return authentic
-    paths.notePreferred()
+    const preferred = paths.notePreferred()
+    this.streams.rttMs = preferred.link.recovery.rtt.smoothed
     // before the application hears of what came
-    this.#transmit.measureRoom()
+    this.#transmit.measureRoom(preferred)
     return authentic
   }
 
@@ -399,9 +399,7 @@ export class Connection {
 
   /** Silence after which a path is pinged and, if there is another, abandoned, ms; 0 = never. Throws for a path that is not open. */
   setPathClocks(id: number, keepAliveMs: number, idleMs: number, now: number): void {
-    const path = this.#parts.paths.find(id)
-    if (path === undefined || !path.isOpen) throw new RangeError(`there is no open path ${id}`)
-    path.setClocks(keepAliveMs, idleMs, now)
+    this.#parts.paths.setClocks(id, keepAliveMs, idleMs, now)
   }
 
   /** RFC 8446 §7.5: `length` bytes both sides can compute; once the handshake is complete. */

@@ -345,7 +345,7 @@ export class Receive {
   #phase(path: Path, aead: AeadKey, packetNumber: number, now: number): void {
     const { handshake, paths } = this.#parts
     const oneRtt = handshake.oneRtt!
-    if (oneRtt.opened(aead, now, 3 * paths.largestPtoMs)) {
+    if (oneRtt.beginsPhase(aead) && oneRtt.opened(aead, now, 3 * paths.largestPtoMs)) {
       // spec/quic.md §1.9: one phase for the whole connection
       paths.phaseStarted()
       path.receivePhaseStart = packetNumber

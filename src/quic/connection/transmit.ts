@@ -67,11 +67,9 @@ export class Transmitter {
     this.#copy = undefined
   }
 
-  /** What a packet holds may have changed with the path and its datagram size: whoever sends a DATAGRAM must know. */
-  measureRoom(): void {
-    const { paths, datagrams } = this.#parts
-    const { link, peerIds } = paths.preferred
-    datagrams.packetRoom = link.mtu.current - 1 - peerIds.active.length - 4 - TAG_LENGTH
+  /** What a packet holds may have changed with the preferred path and its datagram size: whoever sends a DATAGRAM must know. */
+  measureRoom({ link, peerIds }: Path): void {
+    this.#parts.datagrams.packetRoom = link.mtu.current - 1 - peerIds.active.length - 4 - TAG_LENGTH
   }
 
   /**
@@ -91,9 +89,8 @@ export class Transmitter {
     }
     if (handshake.oneRtt?.isSpent === true)
       throw new TransportError(ErrorCode.AEAD_LIMIT_REACHED, 0, 'the key has protected as many packets as it may')
-    const { live } = paths
-    const { preferred } = paths
-    this.measureRoom()
+    const { live, preferred } = paths
+    this.measureRoom(preferred)
     for (const path of live) if (path.wantsValidation && pollValidation(parts, builder, path, now, out)) return true
     if (live.length === 1 ? this.#pollData(preferred, true, now, out) : this.#pollPaths(live, now, out)) return true
     for (const path of live) if (path.isOpen && pollMtuProbe(parts, builder, path, now, out)) return true
@@ -208,7 +205,7 @@ export class Transmitter {
     if (level !== Level.OneRtt) return parts.handshake.hasCrypto(level)
     // an abandoned path, the last there was, carries the word of that and nothing else
     if (!path.isOpen) return carries && (parts.pending & Pending.Paths) !== 0
-    if (path.pingPending || (path.reportPending && path.link.validated)) return true
+    if (path.pingPending || path.wantsReport) return true
     if (!carries) return false
     return (
       parts.pending !== 0 ||
@@ -303,7 +300,7 @@ export class Transmitter {
       writer.eliciting()
       path.pingPending = false
     }
-    if (path.reportPending && path.link.validated) paths.reports.write(writer)
+    if (path.wantsReport) paths.reports.write(writer)
     if (!carries) return
     if ((pending & Pending.Paths) !== 0 && !paths.control.write(writer)) parts.pending &= ~Pending.Paths
     if (!path.isOpen) return

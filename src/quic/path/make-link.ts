@@ -8,7 +8,7 @@ import { PathLink } from './path-link.ts'
 import type { Route } from './route.ts'
 
 /** Largest datagram to look for, bytes: the least of what the settings allow, the peer takes and the route carries. */
-export function mtuLimit(
+function mtuLimit(
   resources: Pick<Resources, 'settings' | 'routes' | 'slots'>,
   route: Route,
   peerLimit: number,

@@ -28,6 +28,8 @@ export class PathControl implements FrameOwner {
   readonly #codes = new Map<number, number>()
   #abandons: number[] = []
   #statuses: Path[] = []
+  /** Paths whose newest status is on its way: to say it again when it is lost. */
+  readonly #sentStatuses = new Map<number, Path>()
   #maxPathId = -1
   #maxPending = false
   /** The peer's maximum that holds us up, -1 when none does. */
@@ -134,9 +136,6 @@ export class PathControl implements FrameOwner {
     }
     return false
   }
-
-  /** Paths whose newest status is on its way: to say it again when it is lost. */
-  readonly #sentStatuses = new Map<number, Path>()
 
   acked(frame: SentFrame): void {
     if (frame.a === ABANDON) {

@@ -131,6 +131,11 @@ export class Path implements LossEvents {
     if (this.responses.length < MAX_RESPONSES) this.responses.push({ route, data, received })
   }
 
+  /** An address report can be written now: not before the peer is known to receive there. */
+  get wantsReport(): boolean {
+    return this.reportPending && this.link.validated
+  }
+
   get wantsValidation(): boolean {
     return this.responses.length > 0 || this.link.challengePending || this.previous?.challengePending === true
   }

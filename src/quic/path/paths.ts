@@ -20,7 +20,7 @@ import {
   type PathStatusFrame,
 } from '../wire/path-frames.ts'
 import type { TransportParameters } from '../wire/transport-parameters.ts'
-import { makeLink, mtuLimit } from './make-link.ts'
+import { makeLink } from './make-link.ts'
 import { AddressReports, sendsReports } from './observed-address.ts'
 import { Path, type PathStatus } from './path.ts'
 import { PathControl } from './path-control.ts'
@@ -39,9 +39,11 @@ const MAX_UNHEARD = 16
 const MAX_EARLY = 8
 const NEVER = Number.POSITIVE_INFINITY
 
-/** Bits of `wake`: which of the frame owners in here has something to say. */
+/** Called when a frame owner in here has something to say. */
 export interface PathsHost {
+  /** Connection ids. */
   wakeIds(): void
+  /** Path management and address reports. */
   wakePaths(): void
 }
 
@@ -102,17 +104,25 @@ export class Paths {
     return undefined
   }
 
+  #openPath(id: number): Path {
+    const path = this.find(id)
+    if (path === undefined || !path.isOpen) throw new RangeError(`there is no open path ${id}`)
+    return path
+  }
+
   /** Where data goes first. */
   get preferred(): Path {
     return this.live.length === 1 ? this.live[0]! : preferredPath(this.live)
   }
 
-  /** Tells when data goes another way first than it did. Call after anything that may have changed that. */
-  notePreferred(): void {
+  /** The preferred path; tells when that is another one than before. Call after anything that may have changed it. */
+  notePreferred(): Path {
     const { preferred } = this
-    if (preferred === this.#noted) return
-    this.#noted = preferred
-    this.#events.push({ type: 'path-preferred', path: preferred.id, route: preferred.link.route })
+    if (preferred !== this.#noted) {
+      this.#noted = preferred
+      this.#events.push({ type: 'path-preferred', path: preferred.id, route: preferred.link.route })
+    }
+    return preferred
   }
 
   /** Probe timeout of the slowest path, ms. */
@@ -329,17 +339,11 @@ export class Paths {
     if (this.#reporting) this.#report(path)
   }
 
-  /** The peer's max_udp_payload_size allows so much on this route. */
-  mtuLimitOn(route: Route): number {
-    return mtuLimit(this.#resources, route, this.#peerUdpPayload)
-  }
-
   // status
 
   /** Throws for a path that is not open. */
   setStatus(id: number, status: PathStatus): void {
-    const path = this.find(id)
-    if (path === undefined || !path.isOpen) throw new RangeError(`there is no open path ${id}`)
+    const path = this.#openPath(id)
     if (path.status === status) return
     path.status = status
     // spec/quic.md §5.4: of a new path the peer hears once it is validated
@@ -370,6 +374,11 @@ export class Paths {
     this.#events.replace({ type: 'path-status', path: path.id, status })
   }
 
+  /** As `Path.setClocks`. Throws for a path that is not open. */
+  setClocks(id: number, keepAliveMs: number, idleMs: number, now: number): void {
+    this.#openPath(id).setClocks(keepAliveMs, idleMs, now)
+  }
+
   // abandoning
 
   /**
@@ -377,8 +386,7 @@ export class Paths {
    * Throws for the last open path and for ids that are not open.
    */
   abandon(id: number, code: number, now: number): void {
-    const path = this.find(id)
-    if (path === undefined || !path.isOpen) throw new RangeError(`there is no open path ${id}`)
+    const path = this.#openPath(id)
     if (!this.multipath) throw new Error('the connection has one path only: close it instead')
     if (this.openCount === 1) throw new Error('the last path cannot be abandoned: close the connection instead')
     this.#leave(path, code, false, now)

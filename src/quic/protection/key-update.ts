@@ -114,6 +114,11 @@ export class OneRttKeys {
     return true
   }
 
+  /** A packet that `key` opened is the first of its phase from the peer: only then has `opened` something to do. */
+  beginsPhase(key: AeadKey): boolean {
+    return key === this.#receive ? !this.#phaseReceived : key === this.#next
+  }
+
   isCurrentReceiveKey(key: AeadKey): boolean {
     return key === this.#receive
   }
