@@ -25,22 +25,29 @@ export function pollValidation(
   now: number,
   out: Transmit,
 ): boolean {
-  const { handshake } = parts
+  const { handshake, paths } = parts
   if (handshake.oneRtt === undefined || !handshake.isComplete) return false
   const { responses, link, previous } = path
   if (path.space.isClogged) responses.length = 0
-  while (responses.length > 0) {
-    const { route, received } = responses[0]!
+  for (let next = 0; next < responses.length; ) {
+    const { route, received } = responses[next]!
+    // it waits for the driver; others need not
+    if (paths.isBlocked(route)) {
+      next++
+      continue
+    }
     const on = path.linkOn(route)
     // RFC 9000 §8.1: what the challenge brought is all that an address without a link has
     const budget = on === undefined ? 3 * received : on.amplificationBudget
     if (budget >= LEAST_DATAGRAM) return validationDatagram(parts, builder, path, route, on, budget, now, out)
-    responses.shift()
+    responses.splice(next, 1)
   }
-  if (link.challengePending && link.amplificationBudget >= LEAST_DATAGRAM)
-    return validationDatagram(parts, builder, path, link.route, link, link.amplificationBudget, now, out)
-  if (previous?.challengePending === true)
-    return validationDatagram(parts, builder, path, previous.route, previous, previous.amplificationBudget, now, out)
+  for (const asking of [link, previous]) {
+    if (asking?.challengePending !== true || paths.isBlocked(asking.route)) continue
+    const budget = asking.amplificationBudget
+    if (budget >= LEAST_DATAGRAM)
+      return validationDatagram(parts, builder, path, asking.route, asking, budget, now, out)
+  }
   return false
 }
 

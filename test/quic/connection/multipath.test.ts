@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Level } from '../../../src/quic/index.ts'
+import { forge, padded } from './forge.ts'
 import { type Datagram, frameTypes, Pair, type PairOptions, pattern } from './pair.ts'
 
 const MULTIPATH = { maxPathId: 7 }
@@ -229,6 +230,26 @@ describe('a route that the driver cannot send on', () => {
     const sent = sentAround(it, 100)
     expect(sent.length).toBeGreaterThan(3)
     expect(sent.every(({ route }) => route === 200)).toBe(true)
+  })
+
+  test('RFC 9000 §8.2.2: challenges wait to be answered, and do not hold up those from other routes', () => {
+    const it = withSecondPath().cut()
+    const before = it.log.length
+    const challenge = (route: number, byte: number) =>
+      forge(it, 'client', padded([0x1a, ...new Array<number>(8).fill(byte)], 1_100), { route })
+    const answersOn = (route: number) =>
+      framesOf(
+        it.sentBy('server', before).filter((datagram) => datagram.route === route),
+        'path_response',
+      ).map(({ data }) => data)
+    it.server.connection!.blocked(100)
+    challenge(100, 0x11)
+    challenge(300, 0x33)
+    expect(answersOn(100)).toEqual([])
+    expect(answersOn(300)).toEqual(['33'.repeat(8)])
+    it.server.connection!.writable(100)
+    it.flush()
+    expect(answersOn(100)).toEqual(['11'.repeat(8)])
   })
 
   test('without another way it waits, and goes when the route is writable again', () => {
