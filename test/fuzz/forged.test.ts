@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ErrorCode } from '../../src/quic/index.ts'
+import { type Connection, ErrorCode } from '../../src/quic/index.ts'
 import { memoryInUse } from '../sim/support/memory.ts'
 import { SimRandom } from '../sim/support/random.ts'
 import { FACTOR, SEED, TIMEOUT } from './support/budget.ts'
@@ -47,6 +47,18 @@ function trySend(action: () => void): void {
   }
 }
 
+/** Did the connection outlive its peer's frames? If not, the code it closed with goes into `codes`. */
+function survives({ closeReason }: Connection, codes: Set<number>): boolean {
+  if (closeReason?.kind === 'local-transport') codes.add(closeReason.code)
+  return closeReason === undefined
+}
+
+/** Both ends close what is left and forget it. */
+function end(pair: Pair): void {
+  for (const connection of [...pair.client.connections, ...pair.server.connections]) connection.close(0, '', pair.now)
+  pair.pass(120_000)
+}
+
 test.each(['client', 'server'] as const)(
   'a %s with the right keys and the wrong frames',
   (evil) => {
@@ -78,13 +90,9 @@ test.each(['client', 'server'] as const)(
           pair.pass(random.int(1, 60))
         }
         for (const connection of pair[honest].connections) {
-          const reason = connection.closeReason
-          if (reason?.kind === 'local-transport') codes.add(reason.code)
-          if (reason === undefined) survived++
+          if (survives(connection, codes)) survived++
         }
-        for (const connection of [...pair.client.connections, ...pair.server.connections])
-          connection.close(0, '', pair.now)
-        pair.pass(120_000)
+        end(pair)
       } catch (error) {
         throw new Error(label, { cause: error })
       }
@@ -156,14 +164,10 @@ test.each(['client', 'server'] as const)(
           }
         }
         for (const connection of pair[honest].connections) {
-          const reason = connection.closeReason
-          if (reason?.kind === 'local-transport') codes.add(reason.code)
-          if (reason === undefined) survived++
+          if (survives(connection, codes)) survived++
           opened += pair[honest].events.get(connection)!.filter(({ type }) => type === 'path-opened').length
         }
-        for (const connection of [...pair.client.connections, ...pair.server.connections])
-          connection.close(0, '', pair.now)
-        pair.pass(120_000)
+        end(pair)
       } catch (error) {
         throw new Error(label, { cause: error })
       }

@@ -4,8 +4,15 @@
  */
 import { Writer } from '../../../src/bytes/writer.ts'
 import { Level } from '../../../src/quic/level.ts'
-import { deriveAead, deriveKeys, freeKeys, initialKeys, nextSecret } from '../../../src/quic/protection/packet-keys.ts'
-import { PacketProtection } from '../../../src/quic/protection/packet-protection.ts'
+import {
+  deriveAead,
+  deriveKeys,
+  freeKeys,
+  initialKeys,
+  nextSecret,
+  type PacketKeys,
+} from '../../../src/quic/protection/packet-keys.ts'
+import { PacketProtection, TAG_LENGTH } from '../../../src/quic/protection/packet-protection.ts'
 import { cipherSuite, suitesInOrder } from '../../../src/quic/tls/cipher-suites.ts'
 import {
   PacketHeader,
@@ -93,24 +100,40 @@ export function forged(
       4,
     )
   writer.bytes[0] = writer.bytes[0]! | (options.firstByteBits ?? 0)
+  const keys = keysOf(pair, from, level, options.suite ?? suitesInOrder(pair.crypto.aeadPreference)[0]!, generation)
+  const packet = sealed(writer, payload, keys, 0, packetNumber, lengthAt)
+  freeKeys(keys)
+  return packet
+}
+
+/** `writer` holds a header with a packet number of 4 bytes and, in a long one, a length field at `lengthAt`. Returns header and payload, sealed. */
+export function sealed(
+  writer: Writer,
+  payload: Uint8Array,
+  keys: PacketKeys,
+  pathId: number,
+  packetNumber: number,
+  lengthAt = -1,
+): Uint8Array {
   const payloadStart = writer.position
   writer.raw(payload)
   const end = writer.position
-  if (lengthAt !== -1) patchLength(writer.bytes, lengthAt, end + 16 - (payloadStart - 4))
-  const keys = keysOf(pair, from, level, options.suite ?? suitesInOrder(pair.crypto.aeadPreference)[0]!, generation)
+  const numberStart = payloadStart - 4
+  if (lengthAt !== -1) patchLength(writer.bytes, lengthAt, end + TAG_LENGTH - numberStart)
+  const { aead, header } = keys
+  const { bytes } = writer
   const length = new PacketProtection().protect(
-    keys.aead,
-    keys.header,
-    writer.bytes,
+    aead,
+    header,
+    bytes,
     0,
-    payloadStart - 4,
+    numberStart,
     payloadStart,
     end,
-    0,
+    pathId,
     packetNumber,
   )
-  freeKeys(keys)
-  return writer.bytes.slice(0, length)
+  return bytes.slice(0, length)
 }
 
 /** Zero bytes around frames: PADDING up to `length` bytes of payload. */

@@ -5,11 +5,11 @@
 import { Writer } from '../../../src/bytes/writer.ts'
 import { Level, type QuicSettings } from '../../../src/quic/index.ts'
 import { deriveKeys, type PacketKeys } from '../../../src/quic/protection/packet-keys.ts'
-import { PacketProtection } from '../../../src/quic/protection/packet-protection.ts'
 import { cipherSuite } from '../../../src/quic/tls/cipher-suites.ts'
 import { writeAckFrame } from '../../../src/quic/wire/ack-frames.ts'
-import { patchLength, QUIC_V1, writeLongHeader, writeShortHeader } from '../../../src/quic/wire/header.ts'
+import { QUIC_V1, writeLongHeader, writeShortHeader } from '../../../src/quic/wire/header.ts'
 import { writeNewConnectionId } from '../../../src/quic/wire/id-frames.ts'
+import { sealed } from './forge.ts'
 import { type Datagram, Pair, type PairOptions } from './pair.ts'
 
 export type Side = 'client' | 'server'
@@ -93,7 +93,6 @@ export class RoguePeer {
   readonly role: Side
   readonly victim: Side
   readonly #keys: PacketKeys
-  readonly #protection = new PacketProtection()
   /** Connection ids of the victim by path id and sequence. */
   readonly #ids = new Map<number, Map<number, Uint8Array>>()
   /** Highest packet number of the victim by path id. */
@@ -178,25 +177,7 @@ export class RoguePeer {
     const payload = bytesOf(frames)
     const writer = new Writer(new Uint8Array(payload.length + 64))
     writeShortHeader(writer, this.id(path, options.sequence), false, 0, number, 4)
-    return this.#seal(writer, payload, this.#keys, path, number)
-  }
-
-  #seal(writer: Writer, payload: Uint8Array, keys: PacketKeys, path: number, number: number): Uint8Array {
-    const payloadStart = writer.position
-    writer.raw(payload)
-    const end = writer.position
-    const length = this.#protection.protect(
-      keys.aead,
-      keys.header,
-      writer.bytes,
-      0,
-      payloadStart - 4,
-      payloadStart,
-      end,
-      path,
-      number,
-    )
-    return writer.bytes.slice(0, length)
+    return sealed(writer, payload, this.#keys, path, number)
   }
 
   /** A Handshake packet to the victim's id for `path`. */
@@ -210,8 +191,7 @@ export class RoguePeer {
     const writer = new Writer(new Uint8Array(payload.length + 64))
     const number = 500
     const lengthAt = writeLongHeader(writer, 2, QUIC_V1, this.id(path), this.sourceId, new Uint8Array(0), number, 4)
-    patchLength(writer.bytes, lengthAt, 4 + payload.length + 16)
-    return this.#seal(writer, payload, keys, 0, number)
+    return sealed(writer, payload, keys, 0, number, lengthAt)
   }
 
   /** The rogue's connection id in the handshake. */
