@@ -1,5 +1,5 @@
 /**
- * Runs one QUIC engine over UDP sockets: datagrams in and out, one timer for all deadlines, events to whoever owns the connection. It is
+ * Runs one QUIC engine over UDP sockets and relays: datagrams in and out, one timer for all deadlines, events to whoever owns the connection. It is
  * synchronous and makes no promises, so the simulator runs this very class over a virtual platform; policy is the endpoint's.
  */
 import type { Platform, Timer, UdpSocket } from '../platform/index.ts'
@@ -19,14 +19,12 @@ import {
 } from '../quic/index.ts'
 import { type ConnectionHandler, ConnectionRecord } from './connection-record.ts'
 import { DeadlineHeap } from './deadline-heap.ts'
+import { type RelayCarrier, RelayRouteEntry, type RouteEntry } from './route-entry.ts'
 import { RouteTable, type SocketRoutes } from './route-table.ts'
 import { SlotPool, type SlotPoolOptions } from './slot-pool.ts'
 
 /** Datagrams of one connection in one round; then the event loop turns, so that acks get in (spec/fast-path.md §4). */
 const BURST = 64
-/** Datagrams in a socket's queue at which its connections are told to stop, and at which they may go on. */
-const BLOCK_AT = 64
-const UNBLOCK_AT = 16
 /** Bytes of one connection in one round: large datagrams fill a receive buffer sooner. */
 const BURST_BYTES = 256 * 1024
 /** QUIC's minimum, RFC 9000 §14. */
@@ -39,6 +37,8 @@ export interface DriverOptions {
   /** Makes the engine over the driver's slots and routes. */
   readonly createEngine: (slots: DatagramSlots, routes: RouteInfo) => Engine
   readonly slots?: SlotPoolOptions
+  /** Takes datagrams to relays. Default: none, so there are no relay routes. */
+  readonly relays?: RelayCarrier | undefined
   /** Somebody dials us. Answer with `accept`, `refuse`, `retry` or `ignore`, now or later. */
   readonly onIncoming: (incoming: Incoming) => void
   /** The socket broke and was taken out. */
@@ -97,6 +97,8 @@ export class Driver {
   /** When the first of the datagrams that wait for the coming round was read, ms; -1 when there are none. */
   #batchAt = -1
   #isSending = false
+  /** Something was handed to a relay in this round. */
+  #hasRelayed = false
   #isClosed = false
 
   constructor(options: DriverOptions) {
@@ -138,7 +140,7 @@ export class Driver {
   addSocket(socket: UdpSocket): void {
     const routes = this.routes.addSocket(socket)
     this.#sockets.set(socket, routes)
-    socket.onMessage = (data, host, port) => this.#receive(routes, data, host, port)
+    socket.onMessage = (data, host, port) => this.#receiveUdp(routes, data, host, port)
     socket.onError = (error) => {
       this.removeSocket(socket)
       this.#options.onSocketError?.(socket, error)
@@ -160,6 +162,51 @@ export class Driver {
     const family = host.includes(':') ? 6 : 4
     for (const [socket, routes] of this.#sockets) if (socket.family === family) return routes.intern(host, port)
     return undefined
+  }
+
+  /** The route to `peer` (32 bytes of id) through a relay, by its URL. Throws where the driver was given no relays. */
+  relayRoute(url: string, peer: Uint8Array): Route {
+    const { relays } = this.#options
+    if (relays === undefined) throw new RangeError('this driver has no relays')
+    return this.routes.relay(url, relays).intern(peer)
+  }
+
+  /** A datagram that a relay brought from `peer`. Both are only read during the call. */
+  receiveRelayed(url: string, peer: Uint8Array, datagram: Uint8Array): void {
+    if (this.#isClosed) return
+    this.#receive(datagram, this.relayRoute(url, peer))
+  }
+
+  /** The carrier can send through the relay again, or no longer. `isLost`: it has no connection, so what was sent may be gone, too. */
+  relayChanged(url: string, isLost: boolean): void {
+    const relay = this.routes.knownRelay(url)
+    if (relay === undefined || this.#isClosed) return
+    relay.isBlocked = isLost || relay.carrier.isBlocked(url)
+    if (!relay.isBlocked) {
+      this.#unblock()
+      return
+    }
+    if (!isLost) return
+    this.#doubt((entry) => entry instanceof RelayRouteEntry && entry.line === relay, true)
+  }
+
+  /** The relay says that `peer` has left it: a hint that other paths are better. */
+  relayPeerGone(url: string, peer: Uint8Array): void {
+    const route = this.routes.knownRelay(url)?.find(peer)
+    if (route !== undefined && !this.#isClosed) this.#doubt((entry) => entry.route === route, false)
+  }
+
+  #doubt(concerns: (entry: RouteEntry) => boolean, isLost: boolean): void {
+    const now = this.#platform.now()
+    for (const record of this.#records.values()) {
+      for (const route of record.routes) {
+        const entry = this.routes.entry(route)
+        if (entry === undefined || !concerns(entry)) continue
+        if (isLost) this.#block(record, route)
+        record.connection.doubt(route, now)
+        this.#touchRecord(record)
+      }
+    }
   }
 
   connect(options: DialOptions, handler: ConnectionHandler): Connection {
@@ -239,9 +286,12 @@ export class Driver {
     this.#schedule()
   }
 
-  #receive(routes: SocketRoutes, data: Uint8Array, host: string, port: number): void {
+  #receiveUdp(routes: SocketRoutes, data: Uint8Array, host: string, port: number): void {
+    if (!this.#isClosed) this.#receive(data, routes.intern(host, port))
+  }
+
+  #receive(data: Uint8Array, route: Route): void {
     const { length } = data
-    if (this.#isClosed) return
     if (length === 0 || length > this.slots.slotSize) {
       this.stats.datagramsRefused++
       return
@@ -251,7 +301,6 @@ export class Driver {
     if (this.#batchAt < 0) this.#batchAt = this.#platform.now()
     const slot = this.#receiveSlot
     this.slots.bytes.set(data, this.slots.offset(slot))
-    const route = routes.intern(host, port)
     let connection: Connection | undefined
     try {
       connection = this.engine.receive(slot, length, route, this.#batchAt)
@@ -328,6 +377,10 @@ export class Driver {
     for (const record of servicing) this.#service(record, now)
     servicing.length = 0
     if (this.#isClosed) return
+    if (this.#hasRelayed) {
+      this.#hasRelayed = false
+      this.#options.relays?.flush()
+    }
     const { earliest } = this.#heap
     // What was cut short goes on in the round that is scheduled anyway.
     if ((this.#isScheduled || this.#isFlushScheduled) && earliest <= now) return
@@ -465,9 +518,12 @@ export class Driver {
       this.#hold(record, out.route)
       record.lastRoute = out.route
     }
-    const { route } = out
-    const queuedOn = this.#send(out)
-    if (queuedOn === undefined || queuedOn.queued < BLOCK_AT) return
+    const entry = this.#send(out)
+    // from now on it sends on its other paths only
+    if (entry?.isFull === true) this.#block(record, out.route)
+  }
+
+  #block(record: ConnectionRecord, route: Route): void {
     let routes = this.#blocked.get(record)
     if (routes === undefined) {
       routes = new Set()
@@ -475,12 +531,11 @@ export class Driver {
     }
     if (routes.has(route)) return
     routes.add(route)
-    // from now on it sends on its other paths only
     record.connection.blocked(route)
   }
 
-  /** Sends and releases the slot, now or when the socket is done with it. Returns the socket if it queued the datagram. */
-  #send(out: Transmit): UdpSocket | undefined {
+  /** Sends and releases the slot, now or when nobody reads it any more. Returns the entry where the datagram may have had to wait. */
+  #send(out: Transmit): RouteEntry | undefined {
     const entry = this.routes.entry(out.route)
     if (entry === undefined || entry.isDead) {
       this.stats.datagramsUnroutable++
@@ -491,26 +546,29 @@ export class Driver {
     this.stats.bytesSent += out.length
     const before = this.slots.inUse
     this.#isSending = true
-    const view = this.slots.view(out.slot, out.length)
-    entry.socket.send(view, 0, out.length, entry.host, entry.port, this.#releasers[out.slot]!)
+    entry.send(this.slots.view(out.slot, out.length), this.#releasers[out.slot]!)
     this.#isSending = false
-    return this.slots.inUse === before ? entry.socket : undefined
+    if (entry.kind === 'relay') this.#hasRelayed = true
+    else if (this.slots.inUse < before) return undefined
+    return entry
   }
 
   #onSlotFreed(): void {
     if (this.#isClosed) return
     for (const record of this.#starved) this.#touchRecord(record)
     this.#starved.clear()
+    this.#unblock()
+  }
+
+  #unblock(): void {
     for (const [record, routes] of this.#blocked) {
       for (const route of routes) {
-        const entry = this.routes.entry(route)
-        if (entry !== undefined && !entry.isDead && entry.socket.queued > UNBLOCK_AT) continue
+        if (this.routes.entry(route)?.hasRoom === false) continue
         routes.delete(route)
         record.connection.writable(route)
         this.#touchRecord(record)
       }
-      if (routes.size > 0) continue
-      this.#blocked.delete(record)
+      if (routes.size === 0) this.#blocked.delete(record)
     }
   }
 }

@@ -1,13 +1,16 @@
 /**
- * Interns where datagrams go: (UDP socket, remote address) becomes a small integer that QUIC compares and never looks into. Answers
- * QUIC's three questions about a route, and forgets routes that no connection uses, for source addresses are easily forged.
+ * Interns where datagrams go: (UDP socket, remote address) or (relay, peer) becomes a small integer that QUIC compares and never looks into. Answers
+ * QUIC's questions about a route, and forgets routes that no connection uses, for source addresses are easily forged.
  */
-import { parseIp } from '../bytes/index.ts'
 import type { AddressBytes, UdpSocket } from '../platform/index.ts'
 import type { Route, RouteInfo } from '../quic/index.ts'
+import { RelayRoutes } from './relay-routes.ts'
+import { type RelayCarrier, RelayRouteEntry, type RouteEntry, UdpRouteEntry } from './route-entry.ts'
 
 /** Routes that no connection holds are kept up to here; the oldest goes first. A few hundred kB. */
 const MAX_COLD_ROUTES = 4096
+/** Relays beyond this are forgotten where no route leads through them; an endpoint mostly knows a handful. */
+const MAX_RELAYS = 64
 /** More than this in flight to ourselves gains nothing, bytes (spec/fast-path.md §4). */
 const LOOPBACK_FLIGHT = 512 * 1024
 /**
@@ -23,50 +26,14 @@ export interface DatagramSizes {
   readonly loopback: number
 }
 
-/** 127.0.0.0/8 (RFC 1122 §3.2.1.3), the same mapped into IPv6, and ::1 (RFC 4291 §2.5.3), as sockets report them. */
-function isLoopback(host: string): boolean {
-  return host.startsWith('127.') || host === '::1' || host.startsWith('::ffff:127.')
-}
-
-export class RouteEntry {
-  readonly route: Route
-  readonly socket: UdpSocket
-  /** Numeric, as the socket reports it. */
-  readonly host: string
-  readonly port: number
-  /** The remote is this host. */
-  readonly isLoopback: boolean
-  /** Connections (and undecided incoming ones) that hold the route; only 0 may be forgotten. */
-  users = 0
-  /** The socket was taken away: nothing can be sent here any more. */
-  isDead = false
-  #address: AddressBytes | undefined = undefined
-
-  constructor(route: Route, socket: UdpSocket, host: string, port: number) {
-    this.route = route
-    this.socket = socket
-    this.host = host
-    this.port = port
-    this.isLoopback = isLoopback(host)
-  }
-
-  /** Throws EncodingError where `host` is not numeric, which sockets never report. */
-  get address(): AddressBytes {
-    // Sockets report link-local addresses with the interface they belong to, which no wire format carries.
-    const zone = this.host.indexOf('%')
-    this.#address ??= { ip: parseIp(zone < 0 ? this.host : this.host.slice(0, zone)), port: this.port }
-    return this.#address
-  }
-}
-
 /** The routes of one socket. */
 export class SocketRoutes {
   readonly socket: UdpSocket
   readonly #table: RouteTable
   /** Port first: a number, and nearly always different. */
-  readonly #byPort = new Map<number, Map<string, RouteEntry>>()
+  readonly #byPort = new Map<number, Map<string, UdpRouteEntry>>()
   /** Bursts come from one peer, so most look-ups end here. */
-  #last: RouteEntry | undefined = undefined
+  #last: UdpRouteEntry | undefined = undefined
 
   constructor(socket: UdpSocket, table: RouteTable) {
     this.socket = socket
@@ -94,7 +61,7 @@ export class SocketRoutes {
   }
 
   /** Only the table calls this. */
-  forget(entry: RouteEntry): void {
+  forget(entry: UdpRouteEntry): void {
     if (this.#last === entry) this.#last = undefined
     const hosts = this.#byPort.get(entry.port)
     if (hosts === undefined) return
@@ -107,6 +74,8 @@ export class RouteTable implements RouteInfo {
   readonly #sizes: DatagramSizes
   readonly #maxCold: number
   readonly #sockets = new Map<UdpSocket, SocketRoutes>()
+  /** By URL. */
+  readonly #relays = new Map<string, RelayRoutes>()
   readonly #entries = new Map<Route, RouteEntry>()
   /** Routes that nobody holds, oldest first. */
   readonly #cold = new Set<RouteEntry>()
@@ -132,10 +101,26 @@ export class RouteTable implements RouteInfo {
   removeSocket(socket: UdpSocket): void {
     this.#sockets.delete(socket)
     for (const entry of this.#entries.values()) {
-      if (entry.socket !== socket) continue
+      if (!(entry instanceof UdpRouteEntry) || entry.socket !== socket) continue
       entry.isDead = true
       if (entry.users === 0) this.#forget(entry)
     }
+  }
+
+  /** The routes of a relay; `carrier` brings its datagrams there. */
+  relay(url: string, carrier: RelayCarrier): RelayRoutes {
+    let routes = this.#relays.get(url)
+    if (routes === undefined) {
+      if (this.#relays.size >= MAX_RELAYS) this.#forgetRelays()
+      routes = new RelayRoutes(url, carrier, (line, peer) => this.#keep(new RelayRouteEntry(this.#next++, line, peer)))
+      this.#relays.set(url, routes)
+    }
+    return routes
+  }
+
+  /** The routes of a relay that were asked for before. */
+  knownRelay(url: string): RelayRoutes | undefined {
+    return this.#relays.get(url)
   }
 
   entry(route: Route): RouteEntry | undefined {
@@ -163,9 +148,12 @@ export class RouteTable implements RouteInfo {
   }
 
   /** Only `SocketRoutes` calls this. */
-  create(socket: UdpSocket, host: string, port: number): RouteEntry {
-    // Numbers only grow: a connection that outlives its route must not meet a stranger under the same number.
-    const entry = new RouteEntry(this.#next++, socket, host, port)
+  create(socket: UdpSocket, host: string, port: number): UdpRouteEntry {
+    return this.#keep(new UdpRouteEntry(this.#next++, socket, host, port))
+  }
+
+  /** Numbers only grow: a connection that outlives its route must not meet a stranger under the same number. */
+  #keep<T extends RouteEntry>(entry: T): T {
     this.#entries.set(entry.route, entry)
     this.#cool(entry)
     return entry
@@ -178,7 +166,7 @@ export class RouteTable implements RouteInfo {
   /** Only to ourselves do we know whose buffer the datagrams wait in: one like that of our own socket. */
   maxBytesInFlight(route: Route): number {
     const entry = this.#entries.get(route)
-    if (entry === undefined || !entry.isLoopback) return Number.POSITIVE_INFINITY
+    if (!(entry instanceof UdpRouteEntry) || !entry.isLoopback) return Number.POSITIVE_INFINITY
     const granted = entry.socket.receiveBufferSize
     return granted > 0 ? Math.min(LOOPBACK_FLIGHT, granted * FLIGHT_PART) : LOOPBACK_FLIGHT
   }
@@ -187,11 +175,15 @@ export class RouteTable implements RouteInfo {
     if (left === right) return true
     const one = this.#entries.get(left)
     const other = this.#entries.get(right)
-    return one !== undefined && other !== undefined && one.host === other.host
+    return one !== undefined && other !== undefined && one.sharesHost(other)
   }
 
   address(route: Route): AddressBytes | undefined {
     return this.#entries.get(route)?.address
+  }
+
+  #forgetRelays(): void {
+    for (const [url, routes] of this.#relays) if (routes.isEmpty) this.#relays.delete(url)
   }
 
   #cool(entry: RouteEntry): void {
@@ -207,6 +199,7 @@ export class RouteTable implements RouteInfo {
     this.#cold.delete(entry)
     this.#entries.delete(entry.route)
     if (this.#last === entry) this.#last = undefined
-    this.#sockets.get(entry.socket)?.forget(entry)
+    if (entry instanceof UdpRouteEntry) this.#sockets.get(entry.socket)?.forget(entry)
+    else if (entry instanceof RelayRouteEntry) this.#relays.get(entry.line.url)?.forget(entry)
   }
 }

@@ -61,7 +61,90 @@ export interface InterfaceAddress {
   readonly internal: boolean
 }
 
+/** Bytes that both ends of a TLS session can compute and nobody else (RFC 5705, RFC 8446 §7.5). */
+export type ExportKeyingMaterial = (label: string, context: Uint8Array, length: number) => Uint8Array
+
+export interface WebSocketOptions {
+  /** `ws:` or `wss:`. */
+  readonly url: string
+  /** Subprotocols, the most wanted first. */
+  readonly protocols: readonly string[]
+  /**
+   * Header lines of the upgrade request, asked for when the TLS session stands. `exporter` is undefined without TLS of our own. Never called
+   * where `canSetHeaders` is false.
+   */
+  readonly headers?: (exporter: ExportKeyingMaterial | undefined) => Readonly<Record<string, string>>
+  /** Try IPv6 addresses first. Default false. */
+  readonly preferIpv6?: boolean
+  /** Largest message taken, bytes; a larger one ends the connection. */
+  readonly maxMessageSize: number
+  readonly signal?: AbortSignal
+}
+
+/** A WebSocket that is open: binary messages both ways (RFC 6455). Pings are answered and text is skipped inside. */
+export interface WebSocketLink {
+  /** The subprotocol the server chose; empty when it named none. */
+  readonly protocol: string
+  /** Numeric IP of our end, where it is known. */
+  readonly localAddress: string | undefined
+  /** Set by the owner. `message` may be changed during the call, and is only valid then. */
+  onMessage: (message: Uint8Array) => void
+  /** Set by the owner. Called once, last, whoever ended the link, also after `close` and `terminate`. */
+  onClose: (end: WebSocketEnd) => void
+  /** Set by the owner. What was queued fell below a low mark (a quarter of a MiB or less). */
+  onDrain: () => void
+  /** Set by the owner. Raw bytes that were just read from the stream, after their messages were delivered. Not called in browsers. */
+  onRead: (bytes: number) => void
+  /** Sends `message[start, end)` as one binary message: copied before this returns. Nothing happens when the link is closed. */
+  send(message: Uint8Array, start?: number, end?: number): void
+  /** Hands what was sent to the system now; else that happens before the event loop turns. */
+  flush(): void
+  /** Bytes of messages that the system has not taken yet. */
+  readonly queuedBytes: number
+  /** Stops reading, until `resume`: the other end feels it. No effect in browsers. */
+  pause(): void
+  resume(): void
+  /** Says Close with `code`, and ends when the other side has answered or after 2 s. */
+  close(code: number, reason: string): void
+  /** Ends at once, without a word. */
+  terminate(): void
+}
+
+export interface WebSocketEnd {
+  /** Of the Close frame that came; 1006 when none came. */
+  readonly code: number
+  /** Why, for people. */
+  readonly reason: string
+}
+
+export interface HttpGetOptions {
+  /** `http:` or `https:`. Redirects are not followed. */
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  /** Value of a response header, by its name in any case. */
+  header(name: string): string | undefined
+}
+
+/** HTTP and WebSockets as a client. Failures reject with an Error whose message says what could not be reached, and why. */
+export interface WebClient {
+  /** False in browsers: no headers on a WebSocket, so tokens go into the query. */
+  readonly canSetHeaders: boolean
+  /** Rejects when the server does not answer 101; the error then has `status`, the HTTP status, where it is known. */
+  openWebSocket(options: WebSocketOptions): Promise<WebSocketLink>
+  /** Resolves with the response's head; at most 8 KiB of the body are read and dropped. */
+  get(options: HttpGetOptions): Promise<HttpAnswer>
+  /** Numeric addresses of a host name, of both families. Absent where there is no UDP anyway. */
+  resolve?(host: string, signal?: AbortSignal): Promise<readonly string[]>
+}
+
 export interface Platform {
+  /** Absent where nothing needs it: relays are then out of reach. */
+  readonly web?: WebClient | undefined
   /** Largest UDP payload that this system sends without ever fragmenting it, bytes. Default 1,200: what QUIC may assume of any path. */
   readonly maxDatagramSize?: number
   /** The same to addresses of the host itself (127.0.0.0/8, ::1), bytes. Default: `maxDatagramSize`. */

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
-import { Driver } from '../../src/driver/index.ts'
+import { describe, expect, test } from 'vitest'
+import { Driver, type RelayCarrier } from '../../src/driver/index.ts'
 import type { Connection, ConnectionEvent, DatagramSlots, Engine, Incoming, Transmit } from '../../src/quic/index.ts'
 import { VirtualPlatform } from './virtual-platform.ts'
 
@@ -14,6 +14,7 @@ class StubConnection {
   readonly ticks: number[] = []
   readonly blockedRoutes: number[] = []
   readonly writableRoutes: number[] = []
+  readonly doubted: number[] = []
   at = NEVER
   throwsInPoll = false
 
@@ -56,6 +57,10 @@ class StubConnection {
 
   writable(route: number): void {
     this.writableRoutes.push(route)
+  }
+
+  doubt(route: number): void {
+    this.doubted.push(route)
   }
 
   close(): void {
@@ -104,7 +109,27 @@ class StubEngine {
   }
 }
 
+/** Remembers what was sent, and how much of it was flushed. */
+class StubRelays implements RelayCarrier {
+  readonly sent: { url: string; peer: number; text: string }[] = []
+  flushed = 0
+  readonly blocked = new Set<string>()
+
+  send(url: string, peer: Uint8Array, datagram: Uint8Array): void {
+    this.sent.push({ url, peer: peer[0]!, text: new TextDecoder().decode(datagram) })
+  }
+
+  flush(): void {
+    this.flushed = this.sent.length
+  }
+
+  isBlocked(url: string): boolean {
+    return this.blocked.has(url)
+  }
+}
+
 function create(slotCount = 256, slotSize = 2048) {
+  const relays = new StubRelays()
   const platform = new VirtualPlatform()
   let engine: StubEngine | undefined
   const events: ConnectionEvent[] = []
@@ -113,6 +138,7 @@ function create(slotCount = 256, slotSize = 2048) {
   const driver = new Driver({
     platform,
     slots: { count: slotCount, size: slotSize },
+    relays,
     createEngine: (slots) => {
       engine = new StubEngine(slots)
       return engine as unknown as Engine
@@ -127,7 +153,7 @@ function create(slotCount = 256, slotSize = 2048) {
     driver.connect({ peer: new Uint8Array(32), alpns: [], routes: [route] }, { onEvent }) as unknown as StubConnection
   const touch = (connection: StubConnection): void => driver.touch(connection as unknown as Connection)
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
-  return { platform, driver, engine: engine!, socket, route, dial, touch, events, faults, incoming, bytes }
+  return { platform, driver, relays, engine: engine!, socket, route, dial, touch, events, faults, incoming, bytes }
 }
 
 test('a round sends until the connection has nothing left, and gives every slot back', () => {
@@ -468,4 +494,101 @@ test('close leaves nothing behind: no slot, timer, socket, round', async () => {
   socket.onMessage(Uint8Array.of(64), '192.0.2.1', 1000)
   expect(engine.received).toEqual([])
   expect(driver.stats.rounds).toBe(rounds)
+})
+
+describe('relays', () => {
+  const URL = 'https://relay.example/'
+  const peer = new Uint8Array(32).fill(7)
+
+  /** A connection with one route over UDP and one through the relay. */
+  function relayed() {
+    const it = create()
+    const connection = it.dial()
+    const relay = it.driver.relayRoute(URL, peer)
+    const send = (route: number, ...texts: string[]): void => {
+      for (const text of texts) connection.toSend.push({ route, text })
+      it.touch(connection)
+      it.platform.settle()
+    }
+    return { ...it, connection, relay, send }
+  }
+
+  test('datagrams to a relay route go to the carrier, are flushed at the end of the round, and keep no slot', () => {
+    const { relays, relay, route, send, driver, socket } = relayed()
+    send(relay, 'one', 'two')
+    expect(relays.sent).toEqual(['one', 'two'].map((text) => ({ url: URL, peer: 7, text })))
+    expect(relays.flushed).toBe(2)
+    expect(driver.slots.inUse).toBe(1)
+    send(route, 'three')
+    expect([relays.sent.length, socket.sent.length]).toEqual([2, 1])
+  })
+
+  test('what comes through a relay reaches the engine with the route of that relay and peer', () => {
+    const { driver, engine, bytes, relay } = relayed()
+    driver.receiveRelayed(URL, peer, bytes('x'))
+    driver.receiveRelayed(URL, new Uint8Array(32).fill(8), bytes('y'))
+    driver.receiveRelayed('https://other.example/', peer, bytes('z'))
+    const [one, two, three] = engine.received
+    expect(one).toEqual({ text: 'x', route: relay })
+    expect(new Set([relay, two?.route, three?.route]).size).toBe(3)
+  })
+
+  test('a full relay stops its connections after the datagram that filled it, and lets them go on', () => {
+    const { driver, relays, connection, relay, send } = relayed()
+    relays.blocked.add(URL)
+    driver.relayChanged(URL, false)
+    send(relay, 'one')
+    expect([connection.blockedRoutes, connection.doubted]).toEqual([[relay], []])
+    driver.relayChanged(URL, false)
+    expect(connection.writableRoutes).toEqual([])
+    relays.blocked.delete(URL)
+    driver.relayChanged(URL, false)
+    expect(connection.writableRoutes).toEqual([relay])
+  })
+
+  test('a lost relay stops and doubts the routes of every connection at once, and of no other relay', () => {
+    const { driver, connection, relay, send, dial, platform, touch } = relayed()
+    const other = driver.relayRoute('https://other.example/', peer)
+    send(relay, 'one')
+    send(other, 'two')
+    const second = dial()
+    second.toSend.push({ route: other, text: 'three' })
+    touch(second)
+    platform.settle()
+    driver.relayChanged(URL, true)
+    expect([connection.blockedRoutes, connection.doubted]).toEqual([[relay], [relay]])
+    expect([second.blockedRoutes, second.doubted]).toEqual([[], []])
+    driver.relayChanged(URL, false)
+    expect(connection.writableRoutes).toEqual([relay])
+  })
+
+  test('a socket that drains does not open a relay that is lost', () => {
+    const { driver, socket, connection, relay, route, send } = relayed()
+    send(relay, 'one')
+    driver.relayChanged(URL, true)
+    socket.isFull = true
+    send(route, 'two')
+    socket.drain()
+    expect(connection.writableRoutes).toEqual([])
+  })
+
+  test('a peer that left its relay is doubted, not blocked; unknown ones are no news', () => {
+    const { driver, connection, relay, send } = relayed()
+    send(relay, 'one')
+    driver.relayPeerGone(URL, new Uint8Array(32).fill(9))
+    driver.relayPeerGone('https://unknown.example/', peer)
+    expect(connection.doubted).toEqual([])
+    driver.relayPeerGone(URL, peer)
+    expect([connection.doubted, connection.blockedRoutes]).toEqual([[relay], []])
+  })
+
+  test('a driver without a carrier has no relay routes', () => {
+    const platform = new VirtualPlatform()
+    const driver = new Driver({
+      platform,
+      createEngine: (slots) => new StubEngine(slots) as unknown as Engine,
+      onIncoming: () => {},
+    })
+    expect(() => driver.relayRoute(URL, peer)).toThrow('no relays')
+  })
 })

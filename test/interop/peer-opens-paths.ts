@@ -5,6 +5,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { NativeEvent, NativeOptions, NativePathEvent, NativePeer } from '../../conformance/peer.ts'
 import type { NativeConnection } from '../../conformance/peer-connection.ts'
+import type { Driver } from '../../src/driver/index.ts'
+import { UdpRouteEntry } from '../../src/driver/route-entry.ts'
 import type { QuicSettings } from '../../src/quic/index.ts'
 import { abandonCodes, ofType } from './frame-log.ts'
 import { type LowConnection, LowNode } from './low-node.ts'
@@ -19,6 +21,12 @@ interface Pair {
   /** The peer's end, and ours. */
   readonly theirs: NativeConnection
   readonly low: LowConnection
+}
+
+function udpEntry(driver: Driver, route: number): UdpRouteEntry {
+  const entry = driver.routes.entry(route)
+  if (!(entry instanceof UdpRouteEntry)) throw new Error(`route ${route} is no UDP route`)
+  return entry
 }
 
 export function peerOpensPaths(peerNow: () => NativePeer, start: StartNoq): void {
@@ -50,7 +58,7 @@ export function peerOpensPaths(peerNow: () => NativePeer, start: StartNoq): void
     const { node } = low
     expect(await openPath(theirs, node.addrs[1]!)).toBe(1)
     const { route } = await low.waitFor('path-validated', ({ path }) => path === 1)
-    expect(node.driver.routes.entry(route)?.socket).toBe(node.driver.sockets[1])
+    expect(udpEntry(node.driver, route).socket).toBe(node.driver.sockets[1])
     // what it prefers decides where its data goes, what we prefer where ours does
     for (const [preferred, other] of [
       [1, 0],
@@ -202,7 +210,7 @@ export function peerOpensPaths(peerNow: () => NativePeer, start: StartNoq): void
     await theirs.run({ action: 'echo', size: 100_000 })
     expect(low.path(path).bytesReceived).toBeGreaterThan(200_000)
     const { route } = await low.waitFor('path-migrated')
-    expect(`127.0.0.1:${low.node.driver.routes.entry(route)?.port}`).toBe(relay.clientAddress)
+    expect(`127.0.0.1:${udpEntry(low.node.driver, route).port}`).toBe(relay.clientAddress)
   })
 
   // Elsewhere than on Linux 127.0.0.2 is nobody's address.
@@ -213,7 +221,7 @@ export function peerOpensPaths(peerNow: () => NativePeer, start: StartNoq): void
       const { theirs, low } = await connect('tom/echo/1', {}, peer)
       const path = await openPath(theirs, low.node.addrs[0]!, 'available', '127.0.0.2')
       const { route } = await low.waitFor('path-validated', (event) => event.path === path)
-      expect(low.node.driver.routes.entry(route)?.host).toBe('127.0.0.2')
+      expect(udpEntry(low.node.driver, route).host).toBe('127.0.0.2')
       await theirs.setPathStatus(0, 'backup')
       low.act((quic) => quic.setPathStatus(0, 'backup'))
       await theirs.run({ action: 'echo', size: 200_000 })

@@ -28,22 +28,23 @@ const SIDE_DOORS = new Set([
   'src/platform/browser/index.ts',
   'src/crypto/node/index.ts',
   'src/crypto/portable/index.ts',
+  'src/relay/server/index.ts',
   'src/endpoint/node.ts',
   'src/endpoint/browser.ts',
 ])
 
 /** Where built-in modules of Node may be imported. */
-const NODE_SIDES = ['src/platform/node/', 'src/crypto/node/', 'src/cli/']
+const NODE_SIDES = ['src/platform/node/', 'src/crypto/node/', 'src/relay/server/', 'src/cli/']
 
 /** Packages and the room that may use them. */
 const PACKAGES: readonly { readonly package: RegExp; readonly folder: string }[] = [
   { package: /^@noble\//, folder: 'src/crypto/' },
   { package: /^@noble\/curves\/ed25519\.js$/, folder: 'src/identity/' },
-  { package: /^commander$/, folder: 'src/cli/' },
+  { package: /^(?:commander|smol-toml)$/, folder: 'src/cli/' },
 ]
 
 /** Rooms without sockets, timers, clock and randomness of their own. */
-const SANS_IO = ['src/bytes/', 'src/crypto/', 'src/identity/', 'src/quic/']
+const SANS_IO = ['src/bytes/', 'src/crypto/', 'src/identity/', 'src/quic/', 'src/relay/protocol/']
 const PROVIDERS = ['src/crypto/node/', 'src/crypto/portable/']
 
 const IMPURE: readonly RegExp[] = [

@@ -276,6 +276,14 @@ export class Connection {
     this.#parts.paths.setBlocked(route, false)
   }
 
+  /**
+   * Somebody who may know says that the peer is not to be reached on `route` any more (a relay that lost it, or that we lost): other paths take over, and an
+   * answer on the path ends the doubt. Together with `blocked` where nothing can be sent there either.
+   */
+  doubt(route: Route, now: number): void {
+    if (!this.isClosed) this.#parts.paths.doubt(route, now)
+  }
+
   // the application's verbs
 
   get peerKey(): Uint8Array | undefined {

@@ -95,6 +95,7 @@ export class Path implements LossEvents {
   /** Since the last probe timeout. */
   #answered = true
   #suspect = false
+  #doubted = false
 
   constructor(parts: PathParts) {
     this.id = parts.id
@@ -110,9 +111,14 @@ export class Path implements LossEvents {
     return this.state === 'open'
   }
 
-  /** No answer to several probes in a row: data goes another way while there is one. */
+  /** No answer to several probes in a row, or word that the peer is not there: data goes another way while there is one. */
   get isSuspect(): boolean {
-    return this.#suspect && this.detection.ptoCount >= SUSPECT_PTOS
+    return this.#doubted || (this.#suspect && this.detection.ptoCount >= SUSPECT_PTOS)
+  }
+
+  /** Somebody who may know says that the peer is not to be reached here; until the next answer that is believed. */
+  doubt(): void {
+    this.#doubted = true
   }
 
   /** A probe timeout has passed: in vain, unless there was an answer since the last. */
@@ -125,6 +131,7 @@ export class Path implements LossEvents {
   answered(): void {
     this.#answered = true
     this.#suspect = false
+    this.#doubted = false
   }
 
   queueResponse(route: Route, data: Uint8Array, received: number): void {

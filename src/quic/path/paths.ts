@@ -158,6 +158,22 @@ export class Paths {
     return this.#blocked?.has(route) === true
   }
 
+  /**
+   * The driver has heard that the peer is not to be reached on `route`: data goes elsewhere if it can, and the peer is asked whether that is so. Its
+   * answer ends the doubt.
+   */
+  doubt(route: Route, now: number): void {
+    for (const path of this.live) {
+      if (!path.isOpen || path.link.route !== route) continue
+      path.doubt()
+      if (!this.hasAlternative(path)) continue
+      path.detection.resendElsewhere(path.space)
+      const { link } = path
+      if (link.validated && link.deadline === NEVER && !link.challengePending) this.#validate(path, now)
+    }
+    this.notePreferred()
+  }
+
   /** Nothing can go out on the path, however due it is: abandoned, waiting for something to come in (RFC 9000 §8.1), or for room in the driver. */
   isMute(path: Path): boolean {
     return !path.isOpen || path.detection.atAmplificationLimit || this.isBlocked(path.link.route)

@@ -214,6 +214,71 @@ test('RFC 9000 §21.4: every path leaves out packet numbers of its own', () => {
   }
 })
 
+describe('a route that somebody says leads nowhere', () => {
+  /** The client writes 5,000 bytes; the datagrams that took them, by the client. */
+  function write(it: Pair): Datagram[] {
+    const before = it.log.length
+    const id = it.client.connection!.streams.open(false)
+    it.client.connection!.streams.write(id, pattern(5_000), 0, 5_000)
+    it.flush()
+    return it.sentBy('client', before)
+  }
+  const routesOf = (sent: readonly Datagram[]) => [...new Set(sent.map(({ route }) => route))]
+
+  test('data in flight and new data go elsewhere at once, and the peer is asked on the route itself', () => {
+    const it = withSecondPath()
+    it.client.connection!.setPathStatus(1, 'backup')
+    it.run(300)
+    it.cut()
+    expect(routesOf(write(it))).toEqual([100])
+    const before = it.log.length
+    it.client.connection!.doubt(100, it.now)
+    it.flush()
+    const after = it.sentBy('client', before)
+    expect(
+      framesOf(
+        after.filter(({ route }) => route === 100),
+        'path_challenge',
+      ).length,
+    ).toBe(1)
+    expect(
+      framesOf(
+        after.filter(({ route }) => route === 200),
+        'stream',
+      ).length,
+    ).toBeGreaterThan(3)
+    expect(routesOf(write(it))).toEqual([200])
+  })
+
+  test('an answer on the path ends the doubt', () => {
+    const it = withSecondPath()
+    it.client.connection!.setPathStatus(1, 'backup')
+    it.run(300)
+    it.client.connection!.doubt(100, it.now)
+    it.run(300)
+    expect(routesOf(write(it))).toEqual([100])
+  })
+
+  test('blocked as well, the question waits until the route is writable', () => {
+    const it = withSecondPath()
+    it.client.connection!.setPathStatus(1, 'backup')
+    it.run(300)
+    it.client.connection!.blocked(100)
+    it.client.connection!.doubt(100, it.now)
+    expect(routesOf(write(it))).toEqual([200])
+    it.run(300)
+    it.client.connection!.writable(100)
+    it.run(300)
+    expect(routesOf(write(it))).toEqual([100])
+  })
+
+  test('the only path goes on', () => {
+    const it = connected()
+    it.client.connection!.doubt(100, it.now)
+    expect(routesOf(write(it))).toEqual([100])
+  })
+})
+
 describe('a route that the driver cannot send on', () => {
   /** What the client sends while `route` is blocked goes over other routes; nothing is sent on it. */
   function sentAround(it: Pair, route: number): Datagram[] {

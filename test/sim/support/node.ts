@@ -2,6 +2,7 @@
 import { seededKeyExchange } from '../../../src/crypto/index.ts'
 import { createNodeCrypto, type NodeCrypto } from '../../../src/crypto/node/index.ts'
 import { Driver } from '../../../src/driver/index.ts'
+import { UdpRouteEntry } from '../../../src/driver/route-entry.ts'
 import {
   type Connection,
   type ConnectOptions,
@@ -110,9 +111,12 @@ export class SimNode {
     for (const socket of this.sockets) this.driver.addSocket(socket)
   }
 
-  /** What QUIC is told of a route once there are relays: the driver's table knows sockets and addresses only. */
+  /** What QUIC is told of routes that stand for relays here: sockets and addresses, but small datagrams and no address. */
   #withRelays(routes: RouteInfo, relays: ReadonlySet<string>): RouteInfo {
-    const isRelay = (route: Route) => relays.has(this.driver.routes.entry(route)?.host ?? '')
+    const isRelay = (route: Route) => {
+      const entry = this.driver.routes.entry(route)
+      return entry instanceof UdpRouteEntry && relays.has(entry.host)
+    }
     return {
       maxDatagramSize: (route) => (isRelay(route) ? MIN_DATAGRAM : routes.maxDatagramSize(route)),
       maxBytesInFlight: (route) => routes.maxBytesInFlight?.(route) ?? Number.POSITIVE_INFINITY,
