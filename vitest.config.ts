@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config'
 import { SuiteTimes } from './scripts/suite-times.ts'
+import { findChromium } from './test/browser/chromium.ts'
 
 // One suite after the other (groupOrder), the files of a suite side by side: so the time of a suite means something,
 // and the interop tests, which share the machine with a native node, do not race the fuzzers for the cores.
@@ -17,7 +18,10 @@ const suite = (
 
 // A hundred small files share their modules: loading them anew for each took as long as the tests. Files that replace modules cannot.
 const replacing = ['test/platform/udp-socket-queue.test.ts', 'test/quic/connection/migration-forbidden.test.ts']
-const special = ['sim', 'fuzz', 'interop', 'readme'].map((name) => `test/${name}/**`)
+const special = ['sim', 'fuzz', 'interop', 'readme', 'browser'].map((name) => `test/${name}/**`)
+
+// Only where there is a browser, or when it is asked for: then the tests say what is missing.
+const hasBrowser = process.argv.includes('browser') || findChromium() !== undefined
 
 export default defineConfig({
   test: {
@@ -31,6 +35,7 @@ export default defineConfig({
       suite('fuzz', 4, ['test/fuzz/**/*.test.ts'], [], 60_000, true),
       suite('interop', 5, ['test/interop/**/*.test.ts'], [], 60_000, true),
       suite('readme', 6, ['test/readme/**/*.test.ts'], [], 60_000, true),
+      ...(hasBrowser ? [suite('browser', 7, ['test/browser/**/*.test.ts'], [], 60_000, true)] : []),
     ],
   },
 })

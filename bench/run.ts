@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: tom-transport beside native iroh, other stacks, and what the machine allows without a protocol; one table, one JSON. Options:
  * --quick (two short rounds), --rounds N, --only figure[,figure] (protect, bulk, bulk16, bulk-loopback, rtt, handshake, streams, idle, held,
- * sequence), --no-native, --no-peers, --json FILE, --write (README.md and bench/results.json).
+ * sequence, relay), --no-native, --no-peers, --json FILE, --write (README.md and bench/results.json).
  */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -19,6 +19,8 @@ import {
   startAll,
 } from './measure.ts'
 import { installPeers } from './peers/load.ts'
+import { measureRelay, relayPlan } from './relay/measure.ts'
+import { RELAY } from './relay/names.ts'
 import { Results } from './rows.ts'
 import { missedAims, renderTables } from './table.ts'
 
@@ -68,11 +70,15 @@ if (figures.length > 0) {
 if (isWanted('idle')) await measureIdle([TOM_1452, ...peers], connections, idleSeconds, results)
 if (isWanted('held')) await measureHeld(TOM_1452, connections, quick ? 3 : 7, results)
 if (isWanted('sequence')) await measureSequence(TOM_1452, connections, results)
+const relays = relayPlan(quick, rounds)
+if (isWanted(RELAY)) await measureRelay(relays, !flags['no-native'], results)
 
 const seconds = Math.round((performance.now() - started) / 1000)
 const note =
   `Medians of ${rounds} interleaved rounds (least–most), both ends in processes of their own, loopback; idle connections: growth of the process over ` +
-  `${connections}, ${idleSeconds} s after they were opened (node-datachannel: a fifth of them). ${describeOrigin(from)}.`
+  `${connections}, ${idleSeconds} s after they were opened (node-datachannel: a fifth of them). ` +
+  `Relay: 1,200-byte datagrams over plain HTTP, one generator process for both servers; added round trip: through the relay, less the same between two sockets; ` +
+  `idle clients: ${relays.idleClients}, after ${relays.idleSeconds} s. ${describeOrigin(from)}.`
 const printed = `${renderTables(results)}\n\n${note}`
 process.stdout.write(`\n${printed}\n\n`)
 for (const line of missedAims(results)) process.stdout.write(`missed: ${line}\n`)

@@ -1,5 +1,7 @@
 /** The table of the README: each figure with its aim and whether it is met, losing rows included. Reads results, measures nothing. */
 import { BARE_UDP, BLAST, NATIVE_OFFLOAD, NATIVE_PLAIN, NUMBER0, TOM } from './contenders.ts'
+import { RELAY } from './relay/names.ts'
+import { missedRelayAims, renderRelayTable } from './relay/table.ts'
 import type { Results } from './rows.ts'
 import { formatNumber, formatSummary, pairedRatio, type Summary } from './statistics.ts'
 
@@ -104,9 +106,14 @@ function ratioToBare(results: Results, stack: string): Summary | undefined {
   return over && bare && pairedRatio(over.samples, bare.samples)
 }
 
+/** Packets alone and relays have tables of their own. */
+function isOfStack({ figure }: { readonly figure: string }): boolean {
+  return figure !== 'protect' && figure !== RELAY
+}
+
 /** Ours, then native iroh, then the rest in the order they were measured, then what is no stack. */
 function columns(results: Results): string[] {
-  const found = [...new Set(results.rows.filter(({ figure }) => figure !== 'protect').map(({ stack }) => stack))]
+  const found = [...new Set(results.rows.filter(isOfStack).map(({ stack }) => stack))]
   const first = [TOM, NATIVE_PLAIN, NATIVE_OFFLOAD].filter((stack) => found.includes(stack))
   const last = [BLAST, BARE_UDP].filter((stack) => found.includes(stack))
   return [...first, ...found.filter((stack) => ![...first, ...last].includes(stack)), ...last]
@@ -129,7 +136,7 @@ function protectionTable(results: Results): string | undefined {
   return markdown(['one packet, one process', 'aim', '', ...subjects], 3, body)
 }
 
-/** Markdown: the packet alone, the table, and who is missing. Cells are `median (least–most)`. */
+/** Markdown: the packet alone, the table, the relay's, and who is missing. Cells are `median (least–most)`. */
 export function renderTables(results: Results): string {
   const stacks = columns(results)
   const body = LINES.flatMap((line) => {
@@ -141,7 +148,11 @@ export function renderTables(results: Results): string {
       [line.label, line.aim ?? '', ours === undefined ? '' : (line.verdict?.(ours.median, results) ?? ''), ...cells],
     ]
   })
-  const parts = [protectionTable(results), markdown(['figure', 'aim', '', ...stacks], 3, body)]
+  const parts = [
+    protectionTable(results),
+    body.length === 0 ? undefined : markdown(['figure', 'aim', '', ...stacks], 3, body),
+    renderRelayTable(results),
+  ]
   if (results.absences.length > 0)
     parts.push(
       `Not measured: ${results.absences
@@ -153,9 +164,10 @@ export function renderTables(results: Results): string {
 
 /** Lines of which the aim is missed, for the console. */
 export function missedAims(results: Results): string[] {
-  return LINES.flatMap((line) => {
+  const lines = LINES.flatMap((line) => {
     const ours = line.ours(results)
     if (ours === undefined || line.verdict?.(ours.median, results) !== 'missed') return []
     return [`${line.label}: ${formatNumber(ours.median)}, aim ${line.aim}`]
   })
+  return [...lines, ...missedRelayAims(results)]
 }

@@ -17,7 +17,16 @@ export interface NativeOptions {
   readonly bind?: readonly string[]
   /** 64 hex digits; default fresh. */
   readonly secret?: string
+  /** Relay URLs, `http:` or `https:`. Default: none. */
   readonly relays?: readonly string[]
+  /** UDP ports of the relays' address discovery, in the same order; the last goes for the rest, null: none. Default 7842. */
+  readonly relayQuicPorts?: readonly (number | null)[]
+  /** Bearer token for all relays. */
+  readonly relayToken?: string
+  /** PEM file: the only roots trusted for relays. Default: Mozilla's. */
+  readonly relayCa?: string
+  /** False: no UDP sockets, so everything goes through relays. */
+  readonly ip?: boolean
   /** Served besides the built-in ones; they echo. */
   readonly extraAlpns?: readonly string[]
   /** Preferred TLS 1.3 suites in order: 1301 AES-128-GCM, 1302 AES-256-GCM, 1303 ChaCha20-Poly1305. */
@@ -120,6 +129,8 @@ export interface NativeClose {
 
 export interface NativePath {
   readonly id: string
+  /** Of iroh's paths; `remote` is then `ip:…` or `relay:…`. */
+  readonly kind?: NativePathKind
   readonly remote: string
   readonly selected: boolean
   readonly rttMs: number
@@ -131,6 +142,8 @@ export interface NativePath {
   /** What the peer prefers itself, in a report of noq. */
   readonly status?: NativePathStatus | null
 }
+
+export type NativePathKind = 'relay' | 'direct' | 'custom'
 
 export type NativePathStatus = 'available' | 'backup'
 
@@ -219,11 +232,56 @@ export interface NativePathEvent {
   readonly address?: string
   /** opened, closed, selected by iroh. */
   readonly remote?: string
+  readonly kind?: NativePathKind
+}
+
+/** The home relay, as iroh sees it. */
+export interface NativeRelay {
+  readonly url: string
+  readonly connected: boolean
+  /** Why the last attempt or connection ended. */
+  readonly error: string | null
+  /** The relay's reason, where it denied us. */
+  readonly denied: string | null
+}
+
+export interface NativeNetReport {
+  readonly udpV4: boolean
+  readonly udpV6: boolean
+  /** `ip:port`: our own address, as relays see it. */
+  readonly globalV4: string | null
+  readonly globalV6: string | null
+  readonly mappingVariesV4: boolean | null
+  readonly mappingVariesV6: boolean | null
+  readonly preferredRelay: string | null
+  readonly captivePortal: boolean | null
+  readonly latencies: readonly {
+    readonly probe: 'Https' | 'QadIpv4' | 'QadIpv6'
+    readonly url: string
+    readonly ms: number
+  }[]
+}
+
+export interface NativeRelays {
+  readonly relays: readonly NativeRelay[]
+  readonly netReport: NativeNetReport | null
+  /** What it would publish: `ip:port` and relay URLs. */
+  readonly addrs: readonly string[]
 }
 
 /** What a listener says by itself. `connection` counts from 1. */
 export type NativeEvent =
   | NativePathEvent
+  | ({ readonly event: 'relay' } & NativeRelay)
+  | ({ readonly event: 'net-report'; readonly sinceBoundMs: number } & NativeNetReport)
+  /** The home relay took us in. */
+  | {
+      readonly event: 'online'
+      /** Since the endpoint was bound. */
+      readonly ms: number
+      readonly addrs: readonly string[]
+      readonly ticket: string
+    }
   | {
       readonly event: 'connection'
       readonly connection: number
@@ -283,6 +341,10 @@ export function endpointArgs(options: NativeOptions): string[] {
   }
   for (const addr of options.bind ?? []) put('bind', addr)
   for (const url of options.relays ?? []) put('relay', url)
+  for (const port of options.relayQuicPorts ?? []) put('relay-quic-port', port ?? 'none')
+  put('relay-token', options.relayToken)
+  put('relay-ca', options.relayCa)
+  put('no-ip', options.ip === false)
   for (const alpn of options.extraAlpns ?? []) put('alpn-extra', alpn)
   put('secret', options.secret)
   put('suite', options.suites?.join(','))

@@ -32,6 +32,7 @@ export async function buildCli(outfile: string): Promise<void> {
     target: 'node20.19',
     format: 'esm',
     minifySyntax: true,
+    minifyWhitespace: true,
     define: { TOM_VERSION: JSON.stringify(version()) },
     legalComments: 'inline',
     logLevel: 'error',

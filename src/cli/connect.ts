@@ -1,14 +1,15 @@
 /** `tom connect`: dials a peer and pings it over streams, as PoC-4's connecting side does (spec/envelope.md §8.2). */
 import { ConnectError, type Connection } from '../endpoint/index.ts'
 import { Endpoint } from '../endpoint/node.ts'
-import type { EndpointAddr, SecretKey } from '../identity/index.ts'
+import type { EndpointAddr } from '../identity/index.ts'
+import type { EndpointFlags } from './endpoint-flags.ts'
 import { PathMonitor } from './path-monitor.ts'
 import { PingLog } from './ping-log.ts'
 import { pocTimestamp } from './poc-events.ts'
 import { messageOf, type Run, sleep } from './run.ts'
 import { tracesFromEnvironment } from './traces.ts'
 
-export interface ConnectCommandOptions {
+export interface ConnectCommandOptions extends EndpointFlags {
   readonly target: EndpointAddr
   readonly name: string
   readonly alpn: string
@@ -20,8 +21,6 @@ export interface ConnectCommandOptions {
   /** Attempts in continuous mode; 0 = no limit. */
   readonly maxReconnects: number
   readonly timeoutMs: number
-  readonly bind?: readonly string[]
-  readonly secretKey?: SecretKey
 }
 
 /** Both sides read at most this much of a ping, bytes. */
@@ -45,6 +44,8 @@ export async function connect(options: ConnectCommandOptions, run: Run): Promise
   const endpoint = await Endpoint.bind({
     ...(options.bind === undefined ? {} : { bind: options.bind }),
     ...(options.secretKey === undefined ? {} : { secretKey: options.secretKey }),
+    ...(options.caCertificates === undefined ? {} : { caCertificates: options.caCertificates }),
+    relays: options.relays,
     onError: (error) => run.output.stderr(`tom: ${String(error)}`),
     ...tracesFromEnvironment(process.env),
   })

@@ -1,17 +1,18 @@
 /** `tom listen`: waits for connections and echoes every stream, as PoC-4's listener does. */
 import type { Connection } from '../endpoint/index.ts'
 import { Endpoint } from '../endpoint/node.ts'
-import type { SecretKey } from '../identity/index.ts'
+import type { EndpointFlags } from './endpoint-flags.ts'
 import { PathMonitor } from './path-monitor.ts'
 import { pocTimestamp } from './poc-events.ts'
-import type { Run } from './run.ts'
+import { aborted, messageOf, type Run } from './run.ts'
 import { tracesFromEnvironment } from './traces.ts'
 
-export interface ListenOptions {
+/** Then the ticket is printed anyway, ms. */
+const ONLINE_WAIT_MS = 10_000
+
+export interface ListenOptions extends EndpointFlags {
   readonly name: string
   readonly alpn: string
-  readonly bind?: readonly string[]
-  readonly secretKey?: SecretKey
 }
 
 /** Runs until it is interrupted. */
@@ -41,12 +42,25 @@ export async function listen({ name, alpn, ...options }: ListenOptions, run: Run
       timestamp: pocTimestamp(run.wallClock()),
     })
     reporter.note(`listening on ${endpoint.boundAddresses().join(' and ')}`)
+    await goOnline(endpoint, run)
     reporter.note(`ticket: ${endpoint.ticket()}`)
     await aborted(run.interrupted)
   } finally {
     await endpoint.close()
   }
   reporter.note(`${connections} connections, ${streams} streams echoed`)
+}
+
+/** A ticket without the relay is of little use elsewhere, but in a local network it does: no relay is no reason to give up. */
+async function goOnline(endpoint: Endpoint, { reporter, interrupted }: Run): Promise<void> {
+  try {
+    await endpoint.online({ signal: interrupted, timeoutMs: ONLINE_WAIT_MS })
+  } catch (error) {
+    if (interrupted.aborted) return
+    reporter.note(`${messageOf(error)}; going on without`)
+  }
+  const { homeRelay } = endpoint
+  if (homeRelay?.isConnected === true) reporter.note(`online at ${homeRelay.url}`)
 }
 
 /** Until the connection ends. */
@@ -67,11 +81,4 @@ async function echoStreams(connection: Connection, onEcho: () => void): Promise<
     // A stream that breaks is its opener's business; the connection goes on.
     echo().catch(() => send.reset(0))
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

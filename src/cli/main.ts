@@ -4,10 +4,12 @@
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { EndpointError } from '../endpoint/index.ts'
-import { type EndpointAddr, IdentityError, ipAddr, parseTarget, SecretKey } from '../identity/index.ts'
+import { IdentityError, ipAddr, parseTarget, relayAddr, SecretKey } from '../identity/index.ts'
 import { connect } from './connect.ts'
+import { type EndpointFlags, readCertificates } from './endpoint-flags.ts'
 import { readKeyFile, writeKeyFile } from './key-file.ts'
 import { listen } from './listen.ts'
+import { addRelayCommand } from './relay.ts'
 import { JsonReporter, type Output, TextReporter } from './reporter.ts'
 import { messageOf, type Run, UsageError } from './run.ts'
 
@@ -24,6 +26,8 @@ interface CommonFlags {
   readonly name: string
   readonly alpn: string
   readonly bind?: string[]
+  readonly relay?: string[]
+  readonly relayCa?: string
   readonly secretFile?: string
   readonly json?: true
   readonly verbose?: true
@@ -77,9 +81,16 @@ function createRun(flags: CommonFlags): Run {
   }
 }
 
+/** `--relay`, else TOM_RELAYS: URLs with commas or spaces between them. */
+function relaysOf(flags: CommonFlags): string[] {
+  return flags.relay ?? (process.env.TOM_RELAYS ?? '').split(/[\s,]+/).filter((url) => url !== '')
+}
+
 /** What `Endpoint.bind` and the commands have in common. */
-async function endpointFlags(flags: CommonFlags): Promise<{ secretKey?: SecretKey; bind?: string[] }> {
+async function endpointFlags(flags: CommonFlags): Promise<EndpointFlags> {
   return {
+    relays: relaysOf(flags),
+    ...(flags.relayCa === undefined ? {} : { caCertificates: [await readCertificates(flags.relayCa)] }),
     ...(flags.secretFile === undefined ? {} : { secretKey: await readKeyFile(flags.secretFile) }),
     ...(flags.bind === undefined ? {} : { bind: flags.bind }),
   }
@@ -100,8 +111,10 @@ async function runListen(flags: CommonFlags): Promise<void> {
 }
 
 async function runConnect(text: string, flags: ConnectFlags): Promise<void> {
-  const target: EndpointAddr = parseTarget(text).withAddrs((flags.addr ?? []).map((address) => ipAddr(address)))
   const endpoint = await endpointFlags(flags)
+  const parsed = parseTarget(text).withAddrs((flags.addr ?? []).map((address) => ipAddr(address)))
+  // somebody of whom only the id is known is looked for where we are ourselves
+  const target = parsed.isEmpty ? parsed.withAddrs(endpoint.relays.map((url) => relayAddr(url))) : parsed
   const isSuccess = await connect(
     {
       target,
@@ -125,6 +138,8 @@ function withCommonFlags(command: Command): Command {
     .option('-n, --name <name>', 'label in events', 'Node')
     .option('--alpn <alpn>', 'application protocol', DEFAULT_ALPN)
     .option('--bind <address>', 'local ip:port, repeatable (default: 0.0.0.0:0 and [::]:0)', collect)
+    .option('--relay <url>', 'relay to be found at, repeatable (default: TOM_RELAYS, else none)', collect)
+    .option('--relay-ca <file>', "PEM certificates that vouch for relays, instead of Node's list")
     .option('--secret-file <file>', 'secret key made by tom id --write (default: a fresh key)')
     .option('--json', 'event lines on stdout, everything else on stderr')
     .option('--verbose', 'errors with their stack')
@@ -154,7 +169,7 @@ function createProgram(): Command {
     .action(runListen)
   withCommonFlags(program.command('connect'))
     .description('dial a peer and ping it over streams')
-    .argument('<ticket|id>', 'ticket that the peer printed, or its id together with --addr')
+    .argument('<ticket|id>', 'ticket that the peer printed, or its id together with --addr or --relay')
     .option('--addr <ip:port>', 'address of the peer, repeatable', collect)
     .option('-p, --pings <count>', 'number of pings; ignored with --continuous', positive, 20)
     .option('-d, --delay <ms>', 'pause after each ping', count, 2000)
@@ -163,6 +178,7 @@ function createProgram(): Command {
     .option('--max-reconnects <attempts>', 'with --continuous: 0 = no limit; without it the limit is 3', count, 10)
     .option('--timeout <ms>', 'give up dialling after this', positive, 30_000)
     .action(runConnect)
+  addRelayCommand(program, output, interruption)
   return program
 }
 

@@ -2,7 +2,7 @@
  * One interned route: where its datagrams go, who holds it, and what QUIC may ask about it. A UDP route is (socket, remote address), a relay
  * route is (relay URL, peer id); each knows how to send, so that the driver need not ask which it is.
  */
-import { parseIp } from '../bytes/index.ts'
+import { formatSocketAddress, parseIp } from '../bytes/index.ts'
 import type { AddressBytes, UdpSocket } from '../platform/index.ts'
 import type { Route } from '../quic/index.ts'
 
@@ -19,6 +19,8 @@ export interface RouteEntry {
   users: number
   /** What it stood on was taken away: nothing can be sent here any more. */
   isDead: boolean
+  /** For people: `ip:port`, or the relay's URL. */
+  readonly remote: string
   /** Undefined for a relay. */
   readonly address: AddressBytes | undefined
   /** Two routes to one host: only the port differs. */
@@ -62,6 +64,10 @@ export class UdpRouteEntry implements RouteEntry {
     const zone = this.host.indexOf('%')
     this.#address ??= { ip: parseIp(zone < 0 ? this.host : this.host.slice(0, zone)), port: this.port }
     return this.#address
+  }
+
+  get remote(): string {
+    return formatSocketAddress(this.address)
   }
 
   sharesHost(other: RouteEntry): boolean {
@@ -116,6 +122,10 @@ export class RelayRouteEntry implements RouteEntry {
     this.route = route
     this.line = line
     this.peer = peer
+  }
+
+  get remote(): string {
+    return this.line.url
   }
 
   /** A relay's RTT says something of another peer behind it, but not enough to start congestion control from. */

@@ -9,7 +9,7 @@ export interface BrowserEndpointOptions extends Omit<EndpointOptions, 'runtime'>
 }
 
 export class Endpoint extends PortableEndpoint {
-  /** Rejects with EndpointError RELAY_UNSUPPORTED, INVALID_OPTION, or BIND_FAILED where addresses to bind are given. */
+  /** Rejects with EndpointError INVALID_OPTION, or BIND_FAILED where addresses to bind are given. */
   static override async bind(options: BrowserEndpointOptions = {}): Promise<Endpoint> {
     const { platform = new BrowserPlatform(), crypto = createPortableCrypto() } = options.runtime ?? {}
     const complete = { bind: [], ...options, runtime: { platform, crypto } }

@@ -12,8 +12,9 @@ import type {
   Role,
   Streams,
 } from '../quic/index.ts'
+import { ConnectionPaths, NO_WISHES, type PathContext, type PathWishes } from './connection-paths.ts'
 import { type ConnectionClosedError, connectionClosed, handshakeFailed } from './errors.ts'
-import { formatRemote, type PathEvent, PathEventBuffer, type PathInfo } from './path-info.ts'
+import { type PathEvent, PathEventBuffer, type PathInfo } from './path-info.ts'
 import { RecvStream } from './receive-stream.ts'
 import { SendStream } from './send-stream.ts'
 import type { StreamHost } from './stream-host.ts'
@@ -33,6 +34,10 @@ export interface ConnectionSetup {
   readonly dialled?: EndpointId
   /** Addresses that were dialled, as text. */
   readonly tried: readonly string[]
+  /** Ways to the peer that may become paths. */
+  readonly wishes?: PathWishes
+  /** Absent: nobody looks after the paths. */
+  readonly paths?: PathContext
   readonly onDrained: (connection: Connection) => void
 }
 
@@ -49,6 +54,8 @@ export class Connection {
   readonly #driver: Driver
   readonly #onDrained: (connection: Connection) => void
   readonly #quic: QuicConnection
+  /** Internal. */
+  readonly pathKeeper: ConnectionPaths | undefined
   readonly #established = new Settled<void>()
   readonly #closed = new Settled<ConnectionClosedError>()
   /** Made for the first stream, as the maps are: an idle connection has none. */
@@ -75,6 +82,8 @@ export class Connection {
     this.closed = this.#closed.promise
     this.established = this.#established.promise
     this.#quic = setup.start({ onEvent: (event) => this.#onEvent(event) })
+    const { paths, wishes = NO_WISHES } = setup
+    this.pathKeeper = paths === undefined ? undefined : new ConnectionPaths(paths, this.#quic, wishes)
     this.side = this.#quic.role
   }
 
@@ -183,8 +192,7 @@ export class Connection {
     const open = this.#quic.paths().filter(({ state, validated }) => state === 'open' && validated)
     return open.map((stats) => ({
       id: stats.id,
-      kind: 'direct',
-      remote: this.#remote(stats.route),
+      ...this.#describe(stats.route),
       rttMs: stats.rttMs,
       mtu: stats.mtu,
       selected: stats.preferred,
@@ -274,8 +282,9 @@ export class Connection {
     this.#driver.touch(this.#quic)
   }
 
-  #remote(route: number): string {
-    return formatRemote(this.#driver.routes.address(route))
+  #describe(route: number): { kind: 'direct' | 'relay'; remote: string } {
+    const { kind = 'direct', remote = 'unknown' } = this.#driver.routes.entry(route) ?? {}
+    return { kind, remote }
   }
 
   // events
@@ -312,13 +321,22 @@ export class Connection {
       case 'path-validated':
         // path 0 is open from the start; it is validated again after each move
         if (event.path > 0) this.#onPath('opened', event.path, event.route)
+        this.pathKeeper?.onEvent(event)
         break
       case 'path-preferred':
+        this.#onPath('selected', event.path, event.route)
+        break
       case 'path-migrated':
         this.#onPath('selected', event.path, event.route)
+        this.pathKeeper?.onEvent(event)
         break
       case 'path-abandoned':
         this.#onPath('closed', event.path, event.route)
+        this.pathKeeper?.onEvent(event)
+        break
+      case 'confirmed':
+      case 'paths-available':
+        this.pathKeeper?.onEvent(event)
         break
       case 'closed':
         this.#onClosed(event.reason)
@@ -341,7 +359,7 @@ export class Connection {
   }
 
   #onPath(type: 'opened' | 'selected' | 'closed', id: number, route: number): void {
-    const event: PathEvent = { type, id, kind: 'direct', remote: this.#remote(route) }
+    const event: PathEvent = { type, id, ...this.#describe(route) }
     for (const reader of this.#pathReaders ?? []) reader.push(event)
   }
 

@@ -2,17 +2,29 @@
  * `Endpoint`: one identity on the network. Binds sockets, dials, accepts, knows its own addresses, closes. It joins the driver with the
  * application; QUIC, relays and paths have rooms of their own.
  */
-import { canonicalSocketAddress, formatIp, formatSocketAddress, parseSocketAddress, sameBytes } from '../bytes/index.ts'
+import { formatIp, formatSocketAddress, parseSocketAddress, type SocketAddress, sameBytes } from '../bytes/index.ts'
 import type { CryptoProvider } from '../crypto/index.ts'
 import { Driver } from '../driver/index.ts'
-import { EndpointAddr, EndpointId, EndpointTicket, ipAddr, SecretKey } from '../identity/index.ts'
+import type { NetReport } from '../holepunch/index.ts'
+import { EndpointAddr, EndpointId, EndpointTicket, ipAddr, relayAddr, SecretKey } from '../identity/index.ts'
 import type { Platform, UdpSocket } from '../platform/index.ts'
-import { Engine, type EngineConfig, type Incoming as QuicIncoming, type QuicSettings } from '../quic/index.ts'
+import {
+  Engine,
+  type EngineConfig,
+  type Incoming as QuicIncoming,
+  type QuicSettings,
+  type TrustedRoots,
+} from '../quic/index.ts'
 import { type Alpn, alpnBytes } from './alpn.ts'
 import { Connection } from './connection.ts'
+import type { ConnectionPaths, PathContext } from './connection-paths.ts'
+import { dialRoutes } from './dial-routes.ts'
 import { ConnectError, EndpointError } from './errors.ts'
 import { Incoming } from './incoming.ts'
-import { isDialable, localAddresses } from './local-addresses.ts'
+import { localAddresses } from './local-addresses.ts'
+import { PathRetries } from './path-retries.ts'
+import { type RelayList, relayConfigs } from './relay-options.ts'
+import { EndpointRelays, type HomeRelay, type RelayPolicy } from './relays.ts'
 import { Router } from './router.ts'
 import { TargetCache } from './target-cache.ts'
 import { Settled, type WaitOptions, WaitQueue, withSignal } from './wait.ts'
@@ -21,6 +33,8 @@ import { Settled, type WaitOptions, WaitQueue, withSignal } from './wait.ts'
 export interface EndpointRuntime {
   readonly platform: Platform
   readonly crypto: CryptoProvider
+  /** Certificate authorities that vouch for relays' address discovery (QUIC). Absent: none is asked. */
+  readonly trustedRoots?: (() => TrustedRoots | undefined) | undefined
 }
 
 export interface EndpointOptions {
@@ -28,8 +42,15 @@ export interface EndpointOptions {
   readonly secretKey?: SecretKey
   /** Protocols that incoming connections may ask for, the most wanted first. Default: none, so nobody can connect. */
   readonly alpns?: readonly Alpn[]
-  /** Relay URLs. Default: none; relays come with a later release, so anything else is refused (RELAY_UNSUPPORTED). */
-  readonly relays?: readonly string[]
+  /**
+   * Relays, one of which becomes our home, where peers find us: the one that answers fastest. Default: none; relays of peers that we dial are used all the same.
+   */
+  readonly relays?: RelayList
+  /**
+   * May a relay be dialled that only a peer's address names? Default: yes, up to 4 for a peer and 16 at once; whoever writes an address can make us open
+   * a WebSocket to a host of his choice (docs/security.md).
+   */
+  readonly relayPolicy?: RelayPolicy
   /** Local addresses, `ip:port` or `[ipv6]:port`; port 0 = any. Default `0.0.0.0:0` and, where the system has IPv6, `[::]:0`. */
   readonly bind?: readonly string[]
   /** QUIC settings for all connections. */
@@ -50,6 +71,11 @@ export interface ConnectOptions extends WaitOptions {
   readonly settings?: Partial<QuicSettings>
 }
 
+export interface OnlineOptions extends WaitOptions {
+  /** Give up after this, ms. Default 30,000. */
+  readonly timeoutMs?: number
+}
+
 export type ConnectTarget = EndpointAddr | EndpointTicket | EndpointId | string
 
 /** Incoming connections that nobody decided about: more are refused. A guess. */
@@ -58,6 +84,8 @@ const MAX_UNDECIDED = 1024
 const UNDECIDED_MS = 30_000
 /** `close` waits so long for its CONNECTION_CLOSE to be delivered, ms (iroh). */
 const CLOSE_TIMEOUT_MS = 3_000
+/** As a dial. A guess: iroh waits for ever. */
+const ONLINE_TIMEOUT_MS = 30_000
 const DEFAULT_BIND: readonly string[] = ['0.0.0.0:0', '[::]:0']
 
 interface Undecided {
@@ -69,6 +97,9 @@ export class Endpoint {
   readonly secretKey: SecretKey
   readonly #platform: Platform
   readonly #driver: Driver
+  readonly #relays: EndpointRelays
+  readonly #retries: PathRetries
+  readonly #paths: PathContext
   readonly #onError: (error: unknown) => void
   #alpns: readonly Uint8Array[]
   #routerAlpns: readonly Uint8Array[] = []
@@ -85,7 +116,8 @@ export class Endpoint {
   readonly #closedSettled = new Settled<void>()
 
   /**
-   * Opens the sockets. Rejects with EndpointError BIND_FAILED (address in use, or not one of ours), RELAY_UNSUPPORTED or INVALID_OPTION.
+   * Opens the sockets. Rejects with EndpointError BIND_FAILED (address in use, or not one of ours) or INVALID_OPTION. Relays are looked for meanwhile:
+   * `online` waits for them.
    */
   static async bind(options: EndpointOptions): Promise<Endpoint> {
     return Endpoint.open(new Endpoint(options), options)
@@ -95,6 +127,7 @@ export class Endpoint {
   protected static async open<T extends Endpoint>(endpoint: T, options: EndpointOptions): Promise<T> {
     try {
       await endpoint.#bindAll(options.bind)
+      endpoint.#relays.start(endpoint.#driver)
     } catch (error) {
       await endpoint.#driver.close()
       throw error
@@ -104,20 +137,26 @@ export class Endpoint {
 
   /** Use `Endpoint.bind`. */
   protected constructor(options: EndpointOptions) {
-    if ((options.relays ?? []).length > 0) {
-      throw new EndpointError(
-        'RELAY_UNSUPPORTED',
-        'relays come with a later release of tom-transport; leave `relays` empty and dial by addresses or tickets',
-      )
-    }
-    const { platform, crypto } = options.runtime
+    const { platform, crypto, trustedRoots } = options.runtime
     this.#platform = platform
     this.secretKey = options.secretKey ?? SecretKey.generate(platform.random)
     this.#onError = options.onError ?? ((error) => console.error('tom-transport:', error))
     this.#alpns = checkAlpns(options.alpns ?? [])
     const { settings, keyLog, trace } = options
+    this.#relays = new EndpointRelays({
+      platform,
+      crypto,
+      secretKey: this.secretKey,
+      relays: relayConfigs(options.relays ?? []),
+      policy: options.relayPolicy ?? (() => true),
+      trustedRoots: trustedRoots ?? (() => undefined),
+      onChange: (url) => this.#retries.relayChanged(url, this.#pathKeepers()),
+      onError: (error) => this.#reportError(error),
+    })
+    this.#retries = new PathRetries(platform)
     this.#driver = new Driver({
       platform,
+      relays: this.#relays.carrier,
       slots: { allocate: (length) => crypto.packetMemory(length) },
       createEngine: (slots, routes) =>
         new Engine({
@@ -135,6 +174,7 @@ export class Endpoint {
       onSocketError: (_socket, error) => this.#reportError(error),
       onFault: (error) => this.#reportError(error),
     })
+    this.#paths = { driver: this.#driver, now: () => platform.now(), onPlan: this.#retries.add }
   }
 
   get id(): EndpointId {
@@ -146,13 +186,17 @@ export class Endpoint {
     return this.#driver.sockets.map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))
   }
 
-  /** Our id and the direct addresses that are known now. */
+  /** Our id, our home relay, and the direct addresses that are known now: those of our interfaces, and what relays see of us. */
   addr(): EndpointAddr {
-    const addresses = localAddresses(this.#driver.sockets, this.#platform.interfaces())
-    return new EndpointAddr(
-      this.id,
-      addresses.map((address) => ipAddr(address)),
-    )
+    const { home } = this.#relays
+    return new EndpointAddr(this.id, [
+      ...(home === undefined ? [] : [relayAddr(home.url)]),
+      ...[...this.#localAddresses(), ...this.#relays.observedAddresses].map((address) => ipAddr(address)),
+    ])
+  }
+
+  #localAddresses(): SocketAddress[] {
+    return localAddresses(this.#driver.sockets, this.#platform.interfaces())
   }
 
   /** `addr()` as one word to hand to a peer. */
@@ -160,10 +204,35 @@ export class Endpoint {
     return new EndpointTicket(this.addr())
   }
 
-  /** Resolves when a home relay is connected; at once where none is configured. */
-  async online({ signal }: WaitOptions = {}): Promise<void> {
+  /**
+   * Resolves when a home relay is connected, from where on peers that know only our id and relay reach us; at once where no relays are configured. Throws
+   * EndpointError OFFLINE after `timeoutMs` (default 30 s), with the reason. The relays are tried on all the same.
+   */
+  async online({ signal, timeoutMs = ONLINE_TIMEOUT_MS }: OnlineOptions = {}): Promise<void> {
     signal?.throwIfAborted()
     this.#mustBeOpen()
+    if (this.#relays.hasRelays) await this.#relays.online(signal, timeoutMs)
+  }
+
+  /** The relay where peers find us; undefined before the first answered, and where none is configured. */
+  get homeRelay(): HomeRelay | undefined {
+    return this.#relays.home
+  }
+
+  /** What the last probing of the network found: addresses of ours, latencies of relays. Undefined before the first, and without relays. */
+  get netReport(): NetReport | undefined {
+    return this.#relays.report
+  }
+
+  /** Replaces the relays of `relays`. Connections keep the relays they use. Throws EndpointError INVALID_OPTION. */
+  setRelays(relays: RelayList): void {
+    this.#mustBeOpen()
+    this.#relays.configure(relayConfigs(relays))
+  }
+
+  /** A hint that the network is another one now: relay connections are checked and everything is measured anew. */
+  networkChange(): void {
+    if (!this.isClosed) this.#relays.networkChange()
   }
 
   /** Replaces the protocols of `alpns`, for connections that come from now on; the router's handlers keep theirs. */
@@ -181,7 +250,7 @@ export class Endpoint {
   }
 
   /**
-   * Dials a peer: all its addresses at once, the first that answers with its key wins. Resolves when the handshake is complete on this side; a peer that then
+   * Dials a peer: all its addresses and relays at once, the first that answers with its key wins. Resolves when the handshake is complete on this side; a peer that then
    * refuses our key closes the connection a round trip later. Throws ConnectError; its CONNECT_TIMEOUT comes after `timeoutMs` (default 30 s) and names
    * every address. When the signal is aborted, rejects with its reason.
    */
@@ -205,18 +274,24 @@ export class Endpoint {
         peer,
       )
     }
-    const { routes, tried } = this.#routesTo(addr)
+    const { direct, relays, tried } = dialRoutes(addr, {
+      driver: this.#driver,
+      relays: this.#relays,
+      isOwn: (text) => this.#localAddresses().some((own) => formatSocketAddress(own) === text),
+    })
     const connection = this.#add(
       new Connection({
         driver: this.#driver,
         dialled: peer,
         tried,
+        wishes: { direct, relays },
+        paths: this.#paths,
         start: (handler) =>
           this.#driver.connect(
             {
               peer: peer.toBytes(),
               alpns: [alpnName],
-              routes,
+              routes: [...direct, ...relays],
               ...dialSettings(timeoutMs, settings),
             },
             handler,
@@ -292,6 +367,7 @@ export class Endpoint {
 
   async #close(): Promise<void> {
     this.#router?.stop()
+    await this.#relays.closeReporter()
     for (const { incoming } of this.#undecided.splice(0)) if (incoming.isPending) incoming.refuse()
     for (const connection of [...this.#connections]) {
       // Those that ended already have nothing to tell, and half-open ones hardly anybody to tell it to: no need to wait for them.
@@ -312,6 +388,8 @@ export class Endpoint {
       // Time is up: the peers learn it from their idle timeouts.
     }
     timer.cancel()
+    this.#retries.close()
+    await this.#relays.close()
     await this.#driver.close()
     this.#connections.clear()
     this.#closedSettled.resolve()
@@ -347,41 +425,6 @@ export class Endpoint {
     return target
   }
 
-  /** The system is asked for its interfaces only where a port is one of ours: it takes a fifth of a millisecond. */
-  #isOwn(text: string, port: number): boolean {
-    if (!this.#driver.sockets.some((socket) => socket.port === port)) return false
-    return this.addr().ipAddrs.some((own) => formatSocketAddress(own) === text)
-  }
-
-  /** Routes to the direct addresses of a peer, from the socket of the right family. */
-  #routesTo(addr: EndpointAddr): { routes: number[]; tried: string[] } {
-    const routes: number[] = []
-    const tried: string[] = []
-    for (const direct of addr.ipAddrs) {
-      const address = canonicalSocketAddress(direct)
-      const text = formatSocketAddress(address)
-      // spec/endpoint.md §2.2: our own addresses in a peer's list are stale, or its network is numbered as ours
-      if (!isDialable(address) || this.#isOwn(text, address.port)) continue
-      const route = this.#driver.route(formatIp(address.ip), address.port)
-      if (route === undefined) continue
-      routes.push(route)
-      tried.push(text)
-    }
-    if (routes.length > 0) return { routes, tried }
-    const known = addr.ipAddrs.length
-    const why =
-      known > 0
-        ? `none of its ${known} addresses can be dialled from here (${addr.ipAddrs.map(formatSocketAddress).join(', ')})`
-        : addr.relayUrls.length > 0
-          ? 'only a relay of it is known, and relays come with a later release'
-          : 'only its id is known'
-    throw new ConnectError(
-      'NO_ADDRESS',
-      `no address for ${addr.id.toShortString()}: ${why}; pass a ticket, or an address with an IP and port`,
-      addr.id,
-    )
-  }
-
   #add(connection: Connection): Connection {
     this.#connections.add(connection)
     return connection
@@ -390,6 +433,10 @@ export class Endpoint {
   readonly #onDrained = (connection: Connection): void => {
     this.#connections.delete(connection)
     this.#drained.wake()
+  };
+
+  *#pathKeepers(): Generator<ConnectionPaths> {
+    for (const { pathKeeper } of this.#connections) if (pathKeeper !== undefined) yield pathKeeper
   }
 
   #onIncoming(quic: QuicIncoming): void {
@@ -422,6 +469,7 @@ export class Endpoint {
       new Connection({
         driver: this.#driver,
         tried: [],
+        paths: this.#paths,
         start: (handler) => this.#driver.accept(quic, handler),
         onDrained: this.#onDrained,
       }),

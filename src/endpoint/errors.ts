@@ -10,8 +10,8 @@ export type EndpointErrorCode =
   | 'ENDPOINT_CLOSED'
   /** A local address could not be bound: choose another port, or 0. */
   | 'BIND_FAILED'
-  /** Relays come with a later release: leave `relays` empty. */
-  | 'RELAY_UNSUPPORTED'
+  /** No home relay was connected in time: the message says why. */
+  | 'OFFLINE'
   /** An option makes no sense; the message says which. */
   | 'INVALID_OPTION'
 

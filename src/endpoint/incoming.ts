@@ -2,14 +2,13 @@
 import type { Driver } from '../driver/index.ts'
 import type { Incoming as QuicIncoming } from '../quic/index.ts'
 import type { Connection } from './connection.ts'
-import { formatRemote } from './path-info.ts'
 import { type WaitOptions, withSignal } from './wait.ts'
 
 /** Internal: how `Endpoint` makes the connection. */
 export type AcceptConnection = (incoming: QuicIncoming) => Connection
 
 export class Incoming {
-  /** `ip:port` the first packet came from; proved only if `isValidated`. */
+  /** `ip:port` the first packet came from, or the URL of the relay that brought it; proved only if `isValidated`. */
   readonly remoteAddress: string
   /** A Retry or a token proved that the peer receives at its address. */
   readonly isValidated: boolean
@@ -19,7 +18,7 @@ export class Incoming {
 
   /** Made by `Endpoint`. */
   constructor(driver: Driver, quic: QuicIncoming, accept: AcceptConnection) {
-    this.remoteAddress = formatRemote(driver.routes.address(quic.route))
+    this.remoteAddress = driver.routes.entry(quic.route)?.remote ?? 'unknown'
     this.isValidated = quic.validated
     this.#driver = driver
     this.#quic = quic

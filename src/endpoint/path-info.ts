@@ -1,6 +1,4 @@
 /** How the application sees the paths of a connection: a snapshot of each, and events about their changes (spec/endpoint.md §9.4). */
-import { formatSocketAddress } from '../bytes/index.ts'
-import type { AddressBytes } from '../platform/index.ts'
 import type { PathStats } from '../quic/index.ts'
 
 export interface PathInfo {
@@ -65,9 +63,4 @@ export class PathEventBuffer {
       this.#wake = resolve
     })
   }
-}
-
-/** What a route looks like to people. */
-export function formatRemote(address: AddressBytes | undefined): string {
-  return address === undefined ? 'unknown' : formatSocketAddress(address)
 }

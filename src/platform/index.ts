@@ -1,4 +1,4 @@
-/** The door of the platform room: only the seam types. What implements them is imported from `node/` or `browser/` by name. */
+/** The door of the platform room: the seam types, and the errors that all who implement them throw. What implements them is imported from `node/` or `browser/` by name. */
 export type {
   AddressBytes,
   ExportKeyingMaterial,
@@ -15,3 +15,4 @@ export type {
   WebSocketLink,
   WebSocketOptions,
 } from './platform.ts'
+export { WebError, type WebErrorCode } from './web-error.ts'

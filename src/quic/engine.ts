@@ -106,7 +106,9 @@ export class Engine implements IncomingHost, ConnectionHost {
   readonly #config: EngineConfig
   readonly #settings: QuicSettings
   readonly #signer: Signer
-  readonly #certificate: X509Credential | undefined
+  #certificate: X509Credential | undefined
+  /** Replaced, but perhaps still in use by a handshake. */
+  #retiredCertificates: X509Credential[] = []
   readonly #ids: ConnectionIdTable
   readonly #tokens: AddressTokens
   readonly #resets: StatelessReset
@@ -148,6 +150,24 @@ export class Engine implements IncomingHost, ConnectionHost {
   /** Our 32-byte public key. */
   get publicKey(): Uint8Array {
     return this.#signer.publicKey
+  }
+
+  /**
+   * Shows another certificate from now on; handshakes under way go on with the one they began with. Throws as the constructor does for one that is
+   * unusable (RangeError, CryptoError), and then nothing has changed.
+   */
+  setCertificate(certificate: ServerCertificate): void {
+    if (this.#closed) throw new Error('the engine is closed')
+    const credential = new X509Credential(this.#config.crypto, certificate)
+    if (this.#certificate !== undefined) this.#retiredCertificates.push(this.#certificate)
+    this.#certificate = credential
+    this.#freeRetiredCertificates()
+  }
+
+  /** No handshake is under way that could still want to sign with one. */
+  #freeRetiredCertificates(): void {
+    if (this.#retiredCertificates.length === 0 || this.#halfOpen.size > 0) return
+    for (const credential of this.#retiredCertificates.splice(0)) credential.free()
   }
 
   /** A datagram of `length` bytes in `slot`, which stays the caller's. Returns the connection that must be serviced, if any. */
@@ -442,6 +462,7 @@ export class Engine implements IncomingHost, ConnectionHost {
   drained(connection: Connection): void {
     this.#connections.delete(connection)
     this.#halfOpen.delete(connection)
+    this.#freeRetiredCertificates()
     const key = this.#chosenKeys.get(connection)
     if (key === undefined) return
     this.#chosenKeys.delete(connection)
@@ -451,6 +472,7 @@ export class Engine implements IncomingHost, ConnectionHost {
   handshakeSettled(connection: Connection): void {
     // the id the client chose stays known: late copies of its first packet must not look like another newcomer
     this.#halfOpen.delete(connection)
+    this.#freeRetiredCertificates()
   }
 
   /** Everything goes, without a word to anybody: close connections first where the peers should hear of it. */
@@ -464,5 +486,6 @@ export class Engine implements IncomingHost, ConnectionHost {
     this.#tokens.free()
     this.#signer.free()
     this.#certificate?.free()
+    for (const credential of this.#retiredCertificates.splice(0)) credential.free()
   }
 }

@@ -31,6 +31,7 @@ const OPTIONS = {
   maxReconnects: 10,
   timeoutMs: 1500,
   bind: ['127.0.0.1:0'],
+  relays: [],
 }
 
 /** Echoes, or answers something else. */

@@ -28,9 +28,16 @@ test('bind: by default both families, any port', async () => {
 })
 
 test('bind: relays, bad addresses, bad ALPNs and ports in use are clear errors', async () => {
-  await expect(Endpoint.bind({ relays: ['https://relay.example/'] })).rejects.toMatchObject({
-    code: 'RELAY_UNSUPPORTED',
-  })
+  for (const relay of ['nonsense', 'ftp://relay.example/', { url: 'https://relay.example/', quicPort: 0 }])
+    await expect(Endpoint.bind({ relays: [relay] })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('relays: '),
+    })
+  for (const pem of ['', 'nonsense', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'])
+    await expect(Endpoint.bind({ caCertificates: [pem] })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('caCertificates: '),
+    })
   await expect(Endpoint.bind({ bind: ['localhost:1'] })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
   await expect(Endpoint.bind({ alpns: [''] })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
   const endpoint = await bind()
@@ -73,7 +80,7 @@ test('connect: ourselves, no ALPN, a time limit that is none', async () => {
   await expect(endpoint.connect(other.addr(), ALPN, { timeoutMs: 0 })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
 })
 
-test('connect: our own addresses, relays only, "any", multicast and the missing family cannot be dialled', async () => {
+test('connect: our own addresses, no relay, "any", multicast and the missing family cannot be dialled', async () => {
   const endpoint = await bind()
   const { id } = SecretKey.generate()
   const addr = (...ips: string[]) => ips.reduce((known, ip) => known.withIp(ip), new EndpointAddr(id))
@@ -81,7 +88,7 @@ test('connect: our own addresses, relays only, "any", multicast and the missing 
     addr(endpoint.boundAddresses()[0]!),
     addr('0.0.0.0:1', '224.0.0.1:5', '255.255.255.255:5', '127.0.0.1:0'),
     addr('[::1]:5'),
-    new EndpointAddr(id).withRelay('https://relay.example/'),
+    new EndpointAddr(id).withRelay('ftp://relay.example/'),
   ]) {
     await expect(endpoint.connect(target, ALPN)).rejects.toMatchObject({ code: 'NO_ADDRESS', peer: id })
   }

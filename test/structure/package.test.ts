@@ -28,6 +28,8 @@ const PORTABLE = [
   'src/identity/index.ts',
   'src/quic/index.ts',
   'src/driver/index.ts',
+  'src/relay/index.ts',
+  'src/holepunch/index.ts',
   'src/endpoint/index.ts',
   'src/endpoint/browser.ts',
   'src/index.browser.ts',

@@ -13,6 +13,7 @@ use crate::node::Node;
 use crate::options::Res;
 use crate::output::{chain, emit, fail};
 use crate::paths;
+use crate::relays;
 use crate::server::{self, Mode, Shared};
 
 #[derive(Clone)]
@@ -72,6 +73,12 @@ impl Commands {
                     return Err("iroh decides about its paths and keys itself; start with --noq".to_string());
                 };
                 paths::act(&link.connection, name, command).await
+            }
+            "relays" => {
+                let Node::Iroh(endpoint) = &self.node else {
+                    return Err("noq knows no relays".to_string());
+                };
+                Ok(relays::report(endpoint))
             }
             "ticket" => {
                 let ticket = text("text")

@@ -1,19 +1,25 @@
 //! The native reference: a real iroh endpoint that speaks JSON lines. `listen` accepts connections and serves the behaviours of
-//! `server.rs`; `dial` runs one action of `dial.rs` and exits; commands on stdin do both. It ends when stdin closes.
+//! `server.rs`; `dial` runs one action of `dial.rs` and exits; commands on stdin do both. `relay` and `qad` are iroh-relay's own clients
+//! without an endpoint, `relay-load` a load on a relay. All end when stdin closes.
 
 mod commands;
 mod dial;
 mod link;
+mod load;
 mod node;
 mod noq_node;
 mod options;
 mod output;
 mod paths;
 mod pattern;
+mod qad;
+mod relay_client;
+mod relays;
 mod server;
 mod transport;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -23,7 +29,7 @@ use crate::node::Node;
 use crate::options::{Options, Res};
 use crate::output::{emit, fail};
 
-const USAGE: &str = "tom-native listen|dial [--key value]...  (see conformance/README.md)";
+const USAGE: &str = "tom-native listen|dial|relay|qad|relay-load [--key value]...  (see conformance/README.md)";
 
 #[tokio::main]
 async fn main() {
@@ -42,9 +48,14 @@ async fn run() -> Res<()> {
     let mut args = std::env::args().skip(1);
     let command = args.next().ok_or(USAGE)?;
     let options = Options::parse(args)?;
-    if command != "listen" && command != "dial" {
-        return Err(format!("unknown command {command}; {USAGE}"));
+    match command.as_str() {
+        "listen" | "dial" => {}
+        "relay" => return relay_client::run(&options).await,
+        "qad" => return one_line(qad::run(&options).await, "qad"),
+        "relay-load" => return one_line(load::run(&options).await, "relay-load"),
+        _ => return Err(format!("unknown command {command}; {USAGE}")),
     }
+    let begin = Instant::now();
     let node = Node::bind(&options).await?;
     emit(json!({
         "event": "listening",
@@ -69,6 +80,11 @@ async fn run() -> Res<()> {
         return if failed { std::process::exit(1) } else { Ok(()) };
     }
 
+    if let Node::Iroh(endpoint) = &node
+        && !options.list("relay").is_empty()
+    {
+        tokio::spawn(relays::tell(endpoint.clone(), begin));
+    }
     let shared = Arc::new(server::Shared::new(&options)?);
     let accepting = tokio::spawn(server::accept_loop(node.clone(), shared.clone()));
     let commands = Commands::new(node.clone(), shared);
@@ -90,6 +106,20 @@ async fn run() -> Res<()> {
     accepting.abort();
     let _ = tokio::time::timeout(std::time::Duration::from_secs(2), node.close()).await;
     Ok(())
+}
+
+/// For commands that say one thing and exit.
+fn one_line(outcome: Res<Value>, stage: &str) -> Res<()> {
+    match outcome {
+        Ok(line) => {
+            emit(line);
+            Ok(())
+        }
+        Err(message) => {
+            fail(stage, Value::Null, &message);
+            std::process::exit(1)
+        }
+    }
 }
 
 /// Nobody writes to a one-shot dial; it only watches for its parent to go away.

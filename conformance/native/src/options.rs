@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use iroh::endpoint::{BindOpts, presets};
-use iroh::{Endpoint, RelayMode, RelayUrl, SecretKey};
+use iroh::{Endpoint, SecretKey};
 use rustls::crypto::{CryptoProvider, ring};
 use serde_json::{Map, Value};
 
@@ -14,7 +14,10 @@ use crate::server::ALPNS;
 pub type Res<T> = Result<T, String>;
 
 /// Flags that may be given many times; their value is always a list.
-const LISTS: [&str; 4] = ["addr", "bind", "relay", "alpn-extra"];
+const LISTS: [&str; 5] = ["addr", "bind", "relay", "relay-quic-port", "alpn-extra"];
+
+/// Flags whose value is text even when it is all digits.
+const TEXTS: [&str; 7] = ["secret", "id", "suite", "alpn", "reason", "relay-token", "server-name"];
 
 pub struct Options {
     pub values: Map<String, Value>,
@@ -34,9 +37,7 @@ impl Options {
                 Some(next) if !next.starts_with("--") => {
                     let text = args.next().unwrap_or_default();
                     match text.parse::<u64>() {
-                        Ok(number) if !["secret", "id", "suite", "alpn", "reason"].contains(&key.as_str()) => {
-                            number.into()
-                        }
+                        Ok(number) if !TEXTS.contains(&key.as_str()) => number.into(),
                         _ => Value::String(text),
                     }
                 }
@@ -82,22 +83,22 @@ impl Options {
     }
 
     pub async fn bind(&self) -> Res<Endpoint> {
-        let relays = self.list("relay");
-        let relay_mode = if relays.is_empty() {
-            RelayMode::Disabled
-        } else {
-            let urls: Result<Vec<RelayUrl>, _> = relays.iter().map(|url| url.parse::<RelayUrl>()).collect();
-            RelayMode::custom(urls.map_err(|error| chain(&error))?)
-        };
         let mut builder = Endpoint::builder(presets::Minimal)
             .crypto_provider(Arc::new(self.crypto_provider()?))
-            .relay_mode(relay_mode)
+            .relay_mode(self.relay_mode()?)
             .alpns(self.alpns())
             .transport_config(self.iroh_transport()?)
             .keylog(self.flag("keylog"))
             .clear_ip_transports();
+        if let Some(roots) = self.relay_roots()? {
+            builder = builder.ca_tls_config(roots);
+        }
         let binds = self.list("bind");
-        if binds.is_empty() {
+        if self.flag("no-ip") {
+            if !binds.is_empty() {
+                return Err("--no-ip leaves nothing to --bind".to_string());
+            }
+        } else if binds.is_empty() {
             builder = builder.bind_addr("127.0.0.1:0").map_err(|error| chain(&error))?;
             let optional = BindOpts::default().set_is_required(false);
             builder = builder

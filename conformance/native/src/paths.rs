@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 
+use iroh::TransportAddr;
 use iroh::endpoint::{FrameStats, PathStats};
 use noq::{Connection, FourTuple, Path, PathEvent, PathId, PathStatus};
 use serde_json::{Map, Value, json};
@@ -23,8 +24,10 @@ pub fn list(link: &Link) -> Value {
             .paths()
             .iter()
             .map(|path| {
-                let remote = path.remote_addr().to_string();
-                short(path.id(), remote, path.is_selected(), &path.stats())
+                let remote = path.remote_addr();
+                let mut line = short(path.id(), remote.to_string(), path.is_selected(), &path.stats());
+                line["kind"] = kind(remote).into();
+                line
             })
             .collect(),
         Link::Noq(link) => open(&link.connection)
@@ -34,6 +37,14 @@ pub fn list(link: &Link) -> Value {
                 short(path.id(), remote.unwrap_or_default(), available, &path.stats())
             })
             .collect(),
+    }
+}
+
+fn kind(remote: &TransportAddr) -> &'static str {
+    match remote {
+        TransportAddr::Relay(_) => "relay",
+        TransportAddr::Ip(_) => "direct",
+        _ => "custom",
     }
 }
 
@@ -142,13 +153,25 @@ pub fn report_events(link: Link, connection: u64) -> Pin<Box<dyn Future<Output =
                 while let Some(event) = events.next().await {
                     match event {
                         PathEvent::Opened { id, remote_addr, .. } => {
-                            say(id, "opened", json!({ "remote": remote_addr.to_string() }));
+                            say(
+                                id,
+                                "opened",
+                                json!({ "remote": remote_addr.to_string(), "kind": kind(&remote_addr) }),
+                            );
                         }
                         PathEvent::Closed { id, remote_addr, .. } => {
-                            say(id, "closed", json!({ "remote": remote_addr.to_string() }));
+                            say(
+                                id,
+                                "closed",
+                                json!({ "remote": remote_addr.to_string(), "kind": kind(&remote_addr) }),
+                            );
                         }
                         PathEvent::Selected { id, remote_addr, .. } => {
-                            say(id, "selected", json!({ "remote": remote_addr.to_string() }));
+                            say(
+                                id,
+                                "selected",
+                                json!({ "remote": remote_addr.to_string(), "kind": kind(&remote_addr) }),
+                            );
                         }
                         _ => {}
                     }

@@ -1,9 +1,10 @@
 /**
- * The seams over a browser: Web Crypto's random source, timeouts, and a message channel for one macrotask of delay. A page cannot open
+ * The seams over a browser: Web Crypto's random source, `fetch` and `WebSocket`, timeouts, and a message channel for one macrotask of delay. A page cannot open
  * UDP sockets; a browser node reaches its peers through relays only.
  */
 import { LazyTimer } from '../lazy-timer.ts'
-import type { InterfaceAddress, Platform, RandomSource, Timer, UdpSocket } from '../platform.ts'
+import type { InterfaceAddress, Platform, RandomSource, Timer, UdpSocket, WebClient } from '../platform.ts'
+import { BrowserWebClient } from './browser-web-client.ts'
 
 /** `crypto.getRandomValues` fills at most this many bytes a call. */
 const RANDOM_CHUNK = 65_536
@@ -27,6 +28,7 @@ export class UdpUnsupportedError extends Error {
 
 export class BrowserPlatform implements Platform {
   readonly random: RandomSource = random
+  readonly web: WebClient = new BrowserWebClient()
   readonly #waiting: (() => void)[] = []
   #channel: MessageChannel | undefined = undefined
 

@@ -1,17 +1,37 @@
 /**
- * The seams over Node: UDP sockets, `performance.now`, one lazily re-armed timeout per timer, `setImmediate`, the system's random
+ * The seams over Node: UDP sockets, HTTP and WebSockets, `performance.now`, one lazily re-armed timeout per timer, `setImmediate`, the system's random
  * source and interface list. Holds no state but what its sockets and timers own.
  */
 import { networkInterfaces } from 'node:os'
 import { LazyTimer } from '../lazy-timer.ts'
-import type { InterfaceAddress, Platform, RandomSource, Timer, UdpSocket, UdpSocketOptions } from '../platform.ts'
+import type {
+  InterfaceAddress,
+  Platform,
+  RandomSource,
+  Timer,
+  UdpSocket,
+  UdpSocketOptions,
+  WebClient,
+} from '../platform.ts'
+import { NodeWebClient } from './node-web-client.ts'
 import { PooledRandom } from './pooled-random.ts'
 import { bindNodeUdp } from './udp-socket.ts'
 
 const SETTLED = Promise.resolve()
 
+export interface NodePlatformOptions {
+  /** PEM certificates trusted for https and wss instead of Node's list. */
+  readonly ca?: readonly string[]
+  /**
+   * Proxy for https and wss (HTTP CONNECT), for example `http://user:password@proxy.example:3128`; null: none. Default: from `https_proxy`,
+   * `HTTPS_PROXY`, `all_proxy` or `ALL_PROXY`, heeding `no_proxy`.
+   */
+  readonly proxy?: string | null
+}
+
 export class NodePlatform implements Platform {
   readonly random: RandomSource = new PooledRandom()
+  readonly web: WebClient
   /**
    * Linux sets "don't fragment" itself for datagrams that fit the interface, so probing up to 1,452 bytes (IPv6 over Ethernet) is sound
    * there. Node cannot set it elsewhere: QUIC's minimum of 1,200 bytes it is (spec/fast-path.md §4).
@@ -19,6 +39,11 @@ export class NodePlatform implements Platform {
   readonly maxDatagramSize: number = process.platform === 'linux' ? 1452 : 1200
   /** Nothing fragments on the way to ourselves; larger ones gain little and burst a receive buffer sooner (spec/fast-path.md §1, §4). */
   readonly maxLoopbackDatagramSize: number = 16_000
+
+  /** Throws WebError WEB_PROXY for a proxy that is no URL of an HTTP proxy. */
+  constructor(options: NodePlatformOptions = {}) {
+    this.web = new NodeWebClient(options)
+  }
 
   now(): number {
     return performance.now()

@@ -1,0 +1,396 @@
+/**
+ * One WebSocket over a TCP or TLS socket of Node, in either role, after the upgrade: messages in and out, pings answered, the closing
+ * handshake (RFC 6455 §5.5, §7). What is sent is collected and written at once; while the system takes nothing more, one write is under way
+ * and the rest waits here, where `queuedBytes` counts it.
+ */
+import { createHash } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { WebSocketEnd, WebSocketLink } from '../platform.ts'
+import { CloseCode, closePayload, frameHeaderLength, Opcode, writeFrameHeader } from '../websocket/frames.ts'
+import { applyMask, wordsOf } from '../websocket/mask.ts'
+import { WebSocketEvent, WebSocketParser, WebSocketProtocolError } from '../websocket/parser.ts'
+import { FLUSH_BYTES, type OutgoingBuffer, WebSocketMemory } from './websocket-memory.ts'
+
+/** `onDrain` is called when no more than this is queued, bytes. */
+const LOW_MARK = 64 * 1024
+
+/** How long the other side may take to answer a Close, and the system to take what is left, ms. */
+const CLOSE_TIMEOUT_MS = 2000
+
+/** A payload up to this size is copied byte by byte: making a view would take longer. */
+const SMALL = 32
+
+export interface NodeWebSocketOptions {
+  /** Ours: a client masks what it sends. */
+  readonly role: 'client' | 'server'
+  /** The subprotocol that was agreed on; empty for none. */
+  readonly protocol: string
+  /** What came behind the head of the upgrade. */
+  readonly head: Uint8Array
+  /** Largest message taken, bytes; a larger one ends the link with 1009. */
+  readonly maxMessageSize: number
+  /** Shared by all links of a client or server. Without it a link allocates for every burst. */
+  readonly memory?: WebSocketMemory
+}
+
+/** `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 §4.2.2). */
+export function webSocketAccept(key: string): string {
+  return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+}
+
+const Phase = {
+  Open: 0,
+  /** We said Close and wait for the answer. */
+  Closing: 1,
+  /** What comes is dropped, what is queued still goes out; then the other side has to end the socket. */
+  Lingering: 2,
+  /** The same, then the socket ends. */
+  Ending: 3,
+  Closed: 4,
+} as const
+
+const ignore = (): void => {}
+
+/** Listeners are plain functions that find the link here: closures of its own would cost every idle link memory. */
+const LINK = Symbol('link')
+type LinkedSocket = Socket & { [LINK]: NodeWebSocket }
+
+export class NodeWebSocket implements WebSocketLink {
+  readonly protocol: string
+  onMessage: (message: Uint8Array) => void = ignore
+  onClose: (end: WebSocketEnd) => void = ignore
+  onDrain: () => void = ignore
+  onRead: (bytes: number) => void = ignore
+  /** Text messages that went by: the relay protocol knows none. */
+  textMessages = 0
+  readonly #socket: Socket
+  readonly #parser: WebSocketParser
+  readonly #memory: WebSocketMemory
+  readonly #masks: boolean
+  #phase: number = Phase.Open
+  #isPaused = false
+  #closeCode: number = CloseCode.Abnormal
+  #closeReason = ''
+  #timer: ReturnType<typeof setTimeout> | undefined = undefined
+
+  /** Being filled. */
+  #out: OutgoingBuffer | undefined = undefined
+  #outLength = 0
+  /** A tick will flush. */
+  #tickIsDue = false
+  /** Full ones that wait until the system has taken the one before. */
+  #waiting: OutgoingBuffer[] | undefined = undefined
+  #waitingLengths: number[] | undefined = undefined
+  /** Handed to the system, which has not taken all of it. */
+  #flight: OutgoingBuffer | undefined = undefined
+  #flightLength = 0
+  /** Writes that were taken at once: their callbacks are still to come and mean nothing. */
+  #taken = 0
+  #queued = 0
+  /** Payload of the newest ping, when the answer has to wait: only that one needs one (RFC 6455 §5.5.3). */
+  #pong: Uint8Array | undefined = undefined
+  readonly #onWritten: (error?: Error | null) => void
+
+  /**
+   * Takes the socket over: nobody else reads, writes or listens any more. Nothing is delivered before the event loop's next turn, so there is
+   * time to set the handlers.
+   */
+  constructor(socket: Socket, options: NodeWebSocketOptions) {
+    this.protocol = options.protocol
+    this.#socket = socket
+    this.#parser = new WebSocketParser(options.role, options.maxMessageSize)
+    this.#memory = options.memory ?? new WebSocketMemory(0)
+    this.#masks = options.role === 'client'
+    this.#onWritten = (error) => this.#written(error)
+    ;(socket as LinkedSocket)[LINK] = this
+    socket.setNoDelay(true)
+    socket.setTimeout(0)
+    socket.on('error', NodeWebSocket.#onError)
+    socket.on('close', NodeWebSocket.#onClose)
+    if (socket.destroyed || socket.readableEnded) {
+      setImmediate(NodeWebSocket.#onDeadStart, this)
+      return
+    }
+    if (options.head.length > 0) socket.unshift(options.head)
+    setImmediate(NodeWebSocket.#onStart, this)
+  }
+
+  get localAddress(): string | undefined {
+    const address = this.#socket.localAddress
+    return address?.startsWith('::ffff:') ? address.slice(7) : address
+  }
+
+  get queuedBytes(): number {
+    return this.#queued
+  }
+
+  send(message: Uint8Array, start = 0, end: number = message.length): void {
+    if (this.#phase === Phase.Open) this.#append(Opcode.Binary, message, start, end)
+  }
+
+  flush(): void {
+    if (this.#phase !== Phase.Closed && this.#flight === undefined && this.#outLength > 0)
+      this.#write(this.#out!, this.#outLength)
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#socket.resume()
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#phase !== Phase.Open) return
+    this.#phase = Phase.Closing
+    this.#sayClose(code, reason)
+    // The answer must get in.
+    this.resume()
+  }
+
+  terminate(): void {
+    if (this.#phase === Phase.Closed) return
+    this.#phase = Phase.Closed
+    this.#socket.destroy()
+  }
+
+  // Out
+
+  #append(opcode: number, payload: Uint8Array, start: number, end: number): void {
+    const length = end - start
+    const total = frameHeaderLength(length, this.#masks) + length
+    let out = this.#out
+    if (out === undefined) {
+      out = this.#memory.take(total)
+      this.#out = out
+    } else if (this.#outLength + total > out.bytes.length) {
+      if (!out.isShared && this.#outLength + total <= FLUSH_BYTES) {
+        out = this.#memory.grow(out, this.#outLength, this.#outLength + total)
+      } else {
+        this.#push()
+        out = this.#memory.take(total)
+      }
+      this.#out = out
+    }
+    const { bytes } = out
+    const mask = this.#masks ? this.#memory.nextMask() : undefined
+    const at = writeFrameHeader(bytes, this.#outLength, opcode, length, mask)
+    if (length <= SMALL) {
+      for (let index = 0; index < length; index++) bytes[at + index] = payload[start + index]!
+    } else {
+      bytes.set(length === payload.length ? payload : payload.subarray(start, end), at)
+    }
+    if (mask !== undefined) applyMask(bytes, wordsOf(bytes), at, at + length, mask)
+    this.#outLength = at + length
+    this.#queued += total
+    if (this.#outLength >= FLUSH_BYTES) this.#push()
+    else if (!this.#tickIsDue && this.#flight === undefined) {
+      this.#tickIsDue = true
+      process.nextTick(NodeWebSocket.#onTick, this)
+    }
+  }
+
+  /** The buffer is as full as it gets: it is written, or waits its turn. */
+  #push(): void {
+    const out = this.#out!
+    const length = this.#outLength
+    if (this.#flight === undefined) {
+      this.#write(out, length)
+      return
+    }
+    this.#out = undefined
+    this.#outLength = 0
+    this.#waiting ??= []
+    this.#waitingLengths ??= []
+    this.#waiting.push(out)
+    this.#waitingLengths.push(length)
+  }
+
+  #write(buffer: OutgoingBuffer, length: number): void {
+    if (buffer === this.#out) {
+      this.#out = undefined
+      this.#outLength = 0
+    }
+    const { bytes } = buffer
+    this.#flight = buffer
+    this.#flightLength = length
+    this.#socket.write(length === bytes.length ? bytes : bytes.subarray(0, length), this.#onWritten)
+    // A TCP socket takes what the kernel has room for before `write` returns, and tells us a tick later.
+    if (this.#socket.writableLength > 0 || this.#flight !== buffer) return
+    this.#taken++
+    this.#landed()
+  }
+
+  #landed(): void {
+    this.#queued -= this.#flightLength
+    this.#memory.give(this.#flight!)
+    this.#flight = undefined
+    this.#flightLength = 0
+  }
+
+  #written(error?: Error | null): void {
+    if (this.#taken > 0) {
+      this.#taken--
+      return
+    }
+    if (this.#flight === undefined) return
+    if (error) {
+      this.#memory.lose(this.#flight)
+      this.#flight = undefined
+      return
+    }
+    const before = this.#queued
+    this.#landed()
+    while (this.#flight === undefined && this.#waiting !== undefined) {
+      const next = this.#waiting.shift()!
+      const length = this.#waitingLengths!.shift()!
+      if (this.#waiting.length === 0) {
+        this.#waiting = undefined
+        this.#waitingLengths = undefined
+      }
+      this.#write(next, length)
+    }
+    if (this.#pong !== undefined && this.#flight === undefined) this.#sendPong()
+    this.flush()
+    if (this.#phase >= Phase.Lingering) this.#endWhenWritten()
+    else if (this.#phase === Phase.Open && this.#queued <= LOW_MARK && (before > LOW_MARK || this.#queued === 0)) {
+      this.onDrain()
+    }
+  }
+
+  /** Answers the newest ping, now or when the system takes bytes again: pings cannot fill our queue. */
+  #answerPing(payload: Uint8Array): void {
+    this.#pong = payload.slice()
+    if (this.#flight === undefined) this.#sendPong()
+  }
+
+  #sendPong(): void {
+    const payload = this.#pong!
+    this.#pong = undefined
+    if (this.#phase === Phase.Open) this.#append(Opcode.Pong, payload, 0, payload.length)
+  }
+
+  #sayClose(code: number, reason: string): void {
+    const payload = closePayload(code, reason)
+    this.#append(Opcode.Close, payload, 0, payload.length)
+    this.flush()
+    this.#timer ??= setTimeout(NodeWebSocket.#onTimeout, CLOSE_TIMEOUT_MS, this)
+  }
+
+  /** Lets what is queued out, then ends the socket: at once, or when the other side has ended it too. */
+  #endSoon(waits: boolean): void {
+    this.#phase = waits ? Phase.Lingering : Phase.Ending
+    this.#timer ??= setTimeout(NodeWebSocket.#onTimeout, CLOSE_TIMEOUT_MS, this)
+    this.flush()
+    this.#endWhenWritten()
+  }
+
+  #endWhenWritten(): void {
+    if (this.#queued > 0) return
+    if (this.#phase === Phase.Lingering) this.#socket.end()
+    else if (this.#phase === Phase.Ending) this.#socket.destroySoon()
+  }
+
+  // In
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#phase >= Phase.Lingering) return
+    const parser = this.#parser
+    parser.push(chunk)
+    try {
+      for (;;) {
+        const event = parser.next()
+        if (event === WebSocketEvent.Message) {
+          if (this.#phase === Phase.Open) this.onMessage(parser.payload)
+        } else if (event === WebSocketEvent.None) break
+        else if (event === WebSocketEvent.Ping) this.#answerPing(parser.payload)
+        else if (event === WebSocketEvent.Text) this.textMessages++
+        else if (event === WebSocketEvent.Close) this.#closed(parser.closeCode, parser.closeReason)
+        if (this.#phase >= Phase.Lingering) break
+      }
+    } catch (error) {
+      if (!(error instanceof WebSocketProtocolError)) throw error
+      this.#closeReason = error.message
+      if (this.#phase === Phase.Open) this.#sayClose(error.closeCode, '')
+      // What is still on its way here is read and dropped: with bytes unread, closing would cost the other side our Close.
+      this.resume()
+      this.#endSoon(true)
+    }
+    if (this.#phase < Phase.Lingering) this.onRead(chunk.length)
+  }
+
+  /** RFC 6455 §5.5.1: a Close is answered with the same code, once. */
+  #closed(code: number, reason: string): void {
+    this.#closeCode = code
+    this.#closeReason = reason
+    if (this.#phase === Phase.Open) this.#sayClose(code, '')
+    this.#endSoon(false)
+  }
+
+  #broke(reason: string): void {
+    if (this.#closeReason === '' && this.#closeCode === CloseCode.Abnormal) this.#closeReason = reason
+  }
+
+  /** The socket is gone: the last thing that happens. */
+  #gone(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#phase = Phase.Closed
+    if (this.#out !== undefined) this.#memory.give(this.#out)
+    for (const buffer of this.#waiting ?? []) this.#memory.give(buffer)
+    this.#out = undefined
+    this.#outLength = 0
+    this.#waiting = undefined
+    this.#queued = 0
+    const onClose = this.onClose
+    this.onClose = ignore
+    onClose({ code: this.#closeCode, reason: this.#closeReason })
+  }
+
+  // What sockets, ticks and timers call: shared by all links
+
+  static #onTick(link: NodeWebSocket): void {
+    link.#tickIsDue = false
+    link.flush()
+  }
+
+  static #onStart(link: NodeWebSocket): void {
+    const socket = link.#socket
+    if (link.#phase === Phase.Closed) return
+    socket.on('data', NodeWebSocket.#onData)
+    socket.on('end', NodeWebSocket.#onEnd)
+    if (!link.#isPaused) socket.resume()
+  }
+
+  static #onDeadStart(link: NodeWebSocket): void {
+    link.#broke('the connection had ended already')
+    if (link.#socket.closed) link.#gone()
+    else link.#socket.destroy()
+  }
+
+  static #onTimeout(link: NodeWebSocket): void {
+    link.#socket.destroy()
+  }
+
+  static readonly #onData = function (this: Socket, chunk: Buffer): void {
+    ;(this as LinkedSocket)[LINK].#receive(chunk)
+  }
+
+  static readonly #onEnd = function (this: Socket): void {
+    const link = (this as LinkedSocket)[LINK]
+    if (link.#phase === Phase.Ending) return
+    link.#broke('the other side ended the connection')
+    this.destroy()
+  }
+
+  static readonly #onError = function (this: Socket, error: Error): void {
+    ;(this as LinkedSocket)[LINK].#broke(error.message)
+  }
+
+  static readonly #onClose = function (this: Socket): void {
+    ;(this as LinkedSocket)[LINK].#gone()
+  }
+}
