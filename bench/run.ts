@@ -46,7 +46,9 @@ const isWanted = (name: string): boolean => wanted === undefined || wanted.inclu
 const started = performance.now()
 const from = origin()
 const results = new Results()
-let peers = flags['no-peers'] ? [] : peerContenders(!flags['no-native'])
+const alone = ['protect', 'held', 'sequence', RELAY]
+const hasPeers = !flags['no-peers'] && (wanted === undefined || wanted.some((name) => !alone.includes(name)))
+let peers = hasPeers ? peerContenders(!flags['no-native']) : []
 if (peers.length > 0) {
   progress('installing the other stacks (once)\n')
   try {

@@ -6,7 +6,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { homedir, tmpdir } from 'node:os'
+import { homedir, networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cargo } from './cargo.ts'
 import { crateVersion } from './versions.ts'
@@ -54,6 +54,8 @@ export interface RealRelayOptions {
   readonly tls?: { readonly chain: string; readonly key: string }
   /** More lines for the head of its TOML configuration, such as `access.shared_token = ["a"]`. */
   readonly config?: readonly string[]
+  /** Where plain HTTP listens, such as where another one did before. Default: a free port. */
+  readonly httpPort?: number
   /** File descriptors it may open; default what the system gives. */
   readonly maxFiles?: number
 }
@@ -73,7 +75,7 @@ export class RealRelay {
   readonly address: string
   /** `ip:port` of plain HTTP: with TLS only for captive portal checks. */
   readonly httpAddress: string
-  /** `ip:port`, UDP; undefined without TLS. */
+  /** `ip:port`, UDP; undefined without TLS. Where there is IPv6, [::1] answers at the same port. */
   readonly quicAddress: string | undefined
   readonly #metrics: string
   readonly #child: ChildProcess
@@ -92,9 +94,9 @@ export class RealRelay {
   }
 
   /** Resolves when it answers. Rejects with what it said when it ends instead. */
-  static async start({ binary, tls, config = [], maxFiles }: RealRelayOptions): Promise<RealRelay> {
+  static async start({ binary, tls, config = [], httpPort, maxFiles }: RealRelayOptions): Promise<RealRelay> {
     const [http, https, metrics, quic] = await freePorts()
-    const ports: Ports = { http: http!, https: https!, quic: quic!, metrics: metrics! }
+    const ports: Ports = { http: httpPort ?? http!, https: https!, quic: quic!, metrics: metrics! }
     const folder = mkdtempSync(join(tmpdir(), 'tom-iroh-relay-'))
     const file = join(folder, 'config.toml')
     const at = (port: number): string => `"127.0.0.1:${port}"`
@@ -102,7 +104,7 @@ export class RealRelay {
       'enable_quic_addr_discovery = true',
       '[tls]',
       `https_bind_addr = ${at(ports.https)}`,
-      `quic_bind_addr = ${at(ports.quic)}`,
+      `quic_bind_addr = "${hasIpv6() ? '[::]' : '127.0.0.1'}:${ports.quic}"`,
       'cert_mode = "Manual"',
       `manual_cert_path = ${JSON.stringify(tls.chain)}`,
       `manual_key_path = ${JSON.stringify(tls.key)}`,
@@ -177,6 +179,10 @@ export class RealRelay {
     }
     throw new Error(`iroh-relay did not answer within ${START_LIMIT_MS / 1000} s: ${this.#said.text.trim()}`)
   }
+}
+
+export function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'))
 }
 
 /** Three TCP ports and a UDP port of 127.0.0.1 that nobody has at the moment. */

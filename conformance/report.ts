@@ -57,7 +57,7 @@ export function renderReport(report: TestReport, circumstances: Circumstances): 
     '',
     '<!-- Written by `npm run conformance -- --write`. Do not edit. -->',
     '',
-    `tom-transport ${version} against real iroh nodes and other QUIC stacks, over loopback, relays off: **${passed} of ${results.length} tests passed**.`,
+    `tom-transport ${version} against real iroh nodes, the real iroh relay and other QUIC stacks, over loopback: **${passed} of ${results.length} tests passed**.`,
     '',
     `Commit ${commit}; ${date}; ${runtime}. Each cell: the result and the seconds it took.`,
     '',

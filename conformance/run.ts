@@ -1,6 +1,6 @@
 /**
- * `npm run conformance`: builds the reference programs, runs the interop suite against native iroh and the npm package, and the test cases of quic-interop-runner
- * against aioquic and quic-go. With `-- --write` the results become INTEROP.md. Exit code 0 only when every test passed.
+ * `npm run conformance`: builds the reference programs, runs the interop suite against native iroh and the npm package, the relay suite against the real iroh-relay,
+ * and the test cases of quic-interop-runner against aioquic and quic-go. With `-- --write` the results become INTEROP.md. Exit code 0 only when every test passed.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,19 +11,26 @@ import { aioquicName, buildAioquic, buildQuicGo, quicGoName } from './oracles/bu
 import { NOT_RUN } from './oracles/cases.ts'
 import type { Program } from './oracles/program.ts'
 import { buildLog, buildNative } from './peer.ts'
+import { buildRelayServer, relayBuildLog, relayServerName } from './relay-server.ts'
 import { commitOf, renderReport, type TestReport } from './report.ts'
 import { crateVersion, nativePeerName, npmPeerName } from './versions.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const SUITE_LIMIT_MS = 1_000_000
 
+interface Programs {
+  readonly native: string
+  readonly relay: string
+  readonly oracles: readonly Program[]
+}
+
 /** Runs vitest; returns its exit code, with its report in `file`. */
-function runSuite(binary: string, oracles: readonly Program[], file: string): Promise<number | null> {
+function runSuite({ native, relay, oracles }: Programs, file: string): Promise<number | null> {
   const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'conformance/vitest.config.ts']
   const reporters = ['--reporter=verbose', '--reporter=json', `--outputFile.json=${file}`]
   const child = spawn(process.execPath, [...args, ...reporters], {
     cwd: ROOT,
-    env: { ...process.env, TOM_NATIVE: binary, TOM_ORACLES: JSON.stringify(oracles) },
+    env: { ...process.env, TOM_NATIVE: native, TOM_RELAY: relay, TOM_ORACLES: JSON.stringify(oracles) },
     stdio: 'inherit',
     timeout: SUITE_LIMIT_MS,
   })
@@ -48,6 +55,11 @@ function writeReport(report: TestReport): void {
       },
       { name: nativePeerName(), about: `\`conformance/native\`, built here from locked crates: ${crates}` },
       {
+        name: relayServerName(),
+        about:
+          'the relay server of iroh, built with `cargo install --locked`; as its client the one of the same crate, in `conformance/native`',
+      },
+      {
         name: aioquicName(),
         about: '`conformance/aioquic`: Python, its own TLS 1.3 and X.509 on the cryptography package',
       },
@@ -70,14 +82,15 @@ async function main(): Promise<number> {
     return 2
   }
   const begin = performance.now()
-  console.log(`building the reference programs (log of the native one: ${buildLog()})`)
-  const binary = await buildNative()
+  console.log(`building the reference programs (logs of cargo: ${buildLog()}, ${relayBuildLog()})`)
+  const native = await buildNative()
+  const relay = await buildRelayServer()
   const oracles = [buildAioquic(), buildQuicGo()]
   console.log(`built in ${((performance.now() - begin) / 1000).toFixed(0)} s`)
   const folder = mkdtempSync(join(tmpdir(), 'tom-conformance-'))
   try {
     const file = join(folder, 'report.json')
-    const code = await runSuite(binary, oracles, file)
+    const code = await runSuite({ native, relay, oracles }, file)
     if (code === null) console.error(`conformance: the suite took longer than ${SUITE_LIMIT_MS / 1000} s`)
     if (flags.includes('--write')) writeReport(JSON.parse(readFileSync(file, 'utf8')) as TestReport)
     return code ?? 1

@@ -6,7 +6,12 @@ export default defineConfig({
   test: {
     name: 'conformance',
     root: fileURLToPath(new URL('..', import.meta.url)),
-    include: ['conformance/native.test.ts', 'test/interop/iroh.test.ts', 'conformance/oracles/*.test.ts'],
+    include: [
+      'conformance/native.test.ts',
+      'test/interop/iroh.test.ts',
+      'conformance/relay.test.ts',
+      'conformance/oracles/*.test.ts',
+    ],
     pool: 'forks',
     fileParallelism: false,
     // Of tests that say they may run at the same time.

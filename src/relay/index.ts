@@ -3,6 +3,7 @@
  * and the server take the protocol from `protocol/index.ts`.
  */
 
+export { RelayError, type RelayErrorCode } from './client/errors.ts'
 export type { RelayClientLimits } from './client/limits.ts'
 export { RelayTransport, type RelayTransportOptions } from './client/relay-transport.ts'
 export type { RelayConfig, RelayStatus, RelayTransportHandler, RelayTransportStats } from './client/types.ts'

@@ -8,6 +8,7 @@ import { RelayServer, SharedToken } from '../../src/relay/server/index.ts'
 import { ALPNS, echo, LOOPBACK, serve, strangerId } from '../interop/our-node.ts'
 import { patternHash } from '../interop/pattern.ts'
 import { type ReferencePeer, startIrohPeer } from '../interop/reference-peer.ts'
+import { Chromium } from './chromium.ts'
 import type { Accepted, Bound } from './tasks.ts'
 import { TestPage } from './test-page.ts'
 
@@ -18,14 +19,19 @@ const LIMIT_MS = 10_000
 let relay: RelayServer
 let node: Endpoint
 let native: ReferencePeer
+let chromium: Chromium
 let page: TestPage
 
 beforeAll(async () => {
   relay = await RelayServer.start({ httpBind: '127.0.0.1:0', quic: false })
-  ;[node, native, page] = await Promise.all([openNode(), startIrohPeer({ relays: [relay.url.href] }), TestPage.open()])
+  node = await openNode()
+  native = await startIrohPeer({ relays: [relay.url.href] })
+  chromium = await Chromium.start()
+  page = await TestPage.open(chromium)
 })
 afterAll(async () => {
   await Promise.allSettled([page?.close(), native?.stop(), node?.close()])
+  await chromium?.stop()
   await relay?.close()
 })
 

@@ -1,7 +1,7 @@
 /** A page with a Worker in a headless Chromium, as a test sees it: tasks with typed answers. */
 import { fileURLToPath } from 'node:url'
 import { bundleForBrowser, servePages, type WebFile } from '../../scripts/demo-pages.ts'
-import { Chromium, type Page } from './chromium.ts'
+import type { Chromium, Page } from './chromium.ts'
 import type { Answer, Task, Tasks } from './tasks.ts'
 
 /** What a page may do that runs tom-transport: its own scripts, WebAssembly for the fast cipher, and relays of this machine. */
@@ -16,28 +16,23 @@ const HTML: WebFile = {
 type Value<T extends Task> = Awaited<ReturnType<Tasks[T]>>
 
 export class TestPage {
-  readonly #chromium: Chromium
   readonly #page: Page
-  readonly #close: () => Promise<void>
+  readonly #closeServer: () => Promise<void>
 
-  private constructor(chromium: Chromium, page: Page, close: () => Promise<void>) {
-    this.#chromium = chromium
+  private constructor(page: Page, closeServer: () => Promise<void>) {
     this.#page = page
-    this.#close = close
+    this.#closeServer = closeServer
   }
 
   /** `policy` is the page's Content-Security-Policy. */
-  static async open(policy: string = POLICY): Promise<TestPage> {
+  static async open(chromium: Chromium, policy: string = POLICY): Promise<TestPage> {
     const script = (name: string): Promise<WebFile> =>
       bundleForBrowser(fileURLToPath(new URL(`${name}.ts`, import.meta.url)))
     const [page, worker] = await Promise.all([script('page'), script('worker')])
     const pages = await servePages({ '/': HTML, '/page.js': page, '/worker.js': worker }, policy)
-    let chromium: Chromium | undefined
     try {
-      chromium = await Chromium.start()
-      return new TestPage(chromium, await chromium.openPage(`${pages.origin}/`), pages.close)
+      return new TestPage(await chromium.openPage(`${pages.origin}/`), pages.close)
     } catch (error) {
-      await chromium?.stop()
       await pages.close()
       throw error
     }
@@ -56,7 +51,7 @@ export class TestPage {
   }
 
   async close(): Promise<void> {
-    await this.#chromium.stop()
-    await this.#close()
+    await this.#page.close()
+    await this.#closeServer()
   }
 }

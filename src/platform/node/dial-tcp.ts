@@ -38,7 +38,12 @@ export interface DialTcpOptions {
   readonly preferIpv6: boolean
   readonly signal: AbortSignal
   readonly lookup: LookupFamily
+  /** Begins a connection to a numeric address; default: Node's. */
+  readonly connect?: (address: string, port: number) => Socket
 }
+
+const connectSystem = (address: string, port: number): Socket =>
+  connect({ host: address, port, noDelay: true, autoSelectFamily: false })
 
 /** Resolves with a connected socket without Nagle's delay. Rejects with WebError WEB_NAME or WEB_CONNECT, or the signal's reason. */
 export function dialTcp(options: DialTcpOptions): Promise<Socket> {
@@ -189,7 +194,7 @@ class TcpDial {
 
   #attempt(address: string): void {
     const { port } = this.#options
-    const socket = connect({ host: address, port, noDelay: true, autoSelectFamily: false })
+    const socket = (this.#options.connect ?? connectSystem)(address, port)
     const timer = setTimeout(
       () => this.#failed(socket, `${address} port ${port} did not answer within ${ATTEMPT_TIMEOUT_MS} ms`),
       ATTEMPT_TIMEOUT_MS,

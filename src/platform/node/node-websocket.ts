@@ -9,7 +9,7 @@ import type { WebSocketEnd, WebSocketLink } from '../platform.ts'
 import { CloseCode, closePayload, frameHeaderLength, Opcode, writeFrameHeader } from '../websocket/frames.ts'
 import { applyMask, wordsOf } from '../websocket/mask.ts'
 import { WebSocketEvent, WebSocketParser, WebSocketProtocolError } from '../websocket/parser.ts'
-import { FLUSH_BYTES, type OutgoingBuffer, WebSocketMemory } from './websocket-memory.ts'
+import { BUFFER_BYTES, FLUSH_BYTES, type OutgoingBuffer, WebSocketMemory } from './websocket-memory.ts'
 
 /** `onDrain` is called when no more than this is queued, bytes. */
 const LOW_MARK = 64 * 1024
@@ -167,7 +167,7 @@ export class NodeWebSocket implements WebSocketLink {
       out = this.#memory.take(total)
       this.#out = out
     } else if (this.#outLength + total > out.bytes.length) {
-      if (!out.isShared && this.#outLength + total <= FLUSH_BYTES) {
+      if (!out.isShared && this.#outLength + total <= BUFFER_BYTES) {
         out = this.#memory.grow(out, this.#outLength, this.#outLength + total)
       } else {
         this.#push()
@@ -236,12 +236,8 @@ export class NodeWebSocket implements WebSocketLink {
       this.#taken--
       return
     }
-    if (this.#flight === undefined) return
-    if (error) {
-      this.#memory.lose(this.#flight)
-      this.#flight = undefined
-      return
-    }
+    // An error is the end: the socket closes, and `#gone` clears up.
+    if (error || this.#flight === undefined) return
     const before = this.#queued
     this.#landed()
     while (this.#flight === undefined && this.#waiting !== undefined) {
@@ -339,6 +335,8 @@ export class NodeWebSocket implements WebSocketLink {
     if (this.#timer !== undefined) clearTimeout(this.#timer)
     this.#timer = undefined
     this.#phase = Phase.Closed
+    if (this.#flight !== undefined) this.#memory.lose(this.#flight)
+    this.#flight = undefined
     if (this.#out !== undefined) this.#memory.give(this.#out)
     for (const buffer of this.#waiting ?? []) this.#memory.give(buffer)
     this.#out = undefined

@@ -8,7 +8,7 @@ import { randomFillSync } from 'node:crypto'
 export const FLUSH_BYTES = 64 * 1024
 
 /** Room for `FLUSH_BYTES` and the header of one more message: the largest relay frame fits (spec/relay.md §0). */
-const BUFFER_BYTES = FLUSH_BYTES + 1024
+export const BUFFER_BYTES = FLUSH_BYTES + 1024
 
 /** What a link begins with when all shared buffers are out, bytes. */
 const FIRST_PRIVATE_BYTES = 4096

@@ -1,6 +1,8 @@
 /** Why a relay is not connected, as an error that may be shown and logged: tokens and credentials are not in it. */
 import { quote } from '../../bytes/index.ts'
 import type { RelayUrl } from '../../identity/index.ts'
+import type { WebSocketEnd } from '../../platform/index.ts'
+import { RelayProtocolError } from '../protocol/index.ts'
 
 /**
  * `RELAY_UNSUPPORTED`: no WebSocket in this runtime; `RELAY_INVALID_URL`: the URL cannot be dialled; `RELAY_UNREACHABLE`: dial or upgrade failed;
@@ -60,4 +62,16 @@ export function foreignText(error: unknown, url: RelayUrl, token: string | undef
 export function oneLine(text: string): string {
   const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
   return line.length > MAX_FOREIGN_TEXT ? `${line.slice(0, MAX_FOREIGN_TEXT - 1)}…` : line
+}
+
+/** How a link ended. */
+export function closedText(end: WebSocketEnd): string {
+  const reason = oneLine(end.reason)
+  return `the connection ended (${end.code}${reason === '' ? '' : `: ${reason}`})`
+}
+
+/** What was wrong with what the relay sent. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof RelayProtocolError) return error.reason
+  return oneLine(error instanceof Error ? error.message : String(error))
 }

@@ -4,24 +4,15 @@
  */
 import type { Signer } from '../../crypto/index.ts'
 import type { RelayUrl } from '../../identity/index.ts'
-import type { ExportKeyingMaterial, WebClient, WebSocketLink } from '../../platform/index.ts'
-import {
-  Backoff,
-  CLIENT_AUTH_HEADER,
-  ClientHandshake,
-  clientAuthHeader,
-  RELAY_PROTOCOLS,
-  type RelayProtocol,
-  relayDialUrl,
-} from '../protocol/index.ts'
-import { foreignText, oneLine, RelayError, type RelayErrorCode, relayLabel } from './errors.ts'
-import { closedText, detach, RelaySession, reasonOf, type SessionHost, type SessionOwner } from './relay-session.ts'
+import type { WebSocketLink } from '../../platform/index.ts'
+import { Backoff, ClientHandshake, RELAY_PROTOCOLS, type RelayProtocol } from '../protocol/index.ts'
+import { dialRelay } from './dial.ts'
+import { closedText, foreignText, oneLine, RelayError, type RelayErrorCode, reasonOf, relayLabel } from './errors.ts'
+import { detach, RelaySession, type SessionHost, type SessionOwner } from './relay-session.ts'
 import { SendQueue } from './send-queue.ts'
 import type { RelayStatus } from './types.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
-/** Largest WebSocket message taken, bytes: spec/relay.md §1.5. */
-const MAX_MESSAGE = 1_048_576
 
 const CONNECTING: RelayStatus = { state: 'connecting' }
 const CONNECTED: RelayStatus = { state: 'connected' }
@@ -161,7 +152,7 @@ export class RelayConnection implements SessionOwner {
     this.#host.onDeadline()
   }
 
-  /** spec/relay.md §5.6. `addresses` as `canonicalText` writes them. */
+  /** spec/relay.md §5.6. `addresses` as `canonicalAddress` writes them. */
   networkChanged(addresses: ReadonlySet<string>, now: number): void {
     if (this.#session !== undefined) this.#session.networkChanged(addresses, now)
     else this.retryNow(now)
@@ -252,18 +243,18 @@ export class RelayConnection implements SessionOwner {
       return
     }
     const token = this.#host.token(this.url.href)
-    let url: string
+    const abort = new AbortController()
+    let opening: Promise<WebSocketLink>
     try {
-      url = relayDialUrl(this.url, web.canSetHeaders ? undefined : token)
+      opening = dialRelay(web, this.#host.signer, this.url, token, abort.signal)
     } catch {
       this.#stop('RELAY_INVALID_URL', 'cannot be dialled: a relay needs a URL with a host, like https://relay.example/')
       return
     }
-    const abort = new AbortController()
     this.#abort = abort
     this.#state = 'dialling'
     this.#connectBy = now + this.#host.limits.connectTimeoutMs
-    this.#open(web, url, token, abort.signal).then(
+    opening.then(
       (link) => {
         if (this.#abort === abort) this.#greet(link)
         else link.terminate()
@@ -274,34 +265,6 @@ export class RelayConnection implements SessionOwner {
     )
     this.#host.onDeadline()
     this.#setStatus(CONNECTING)
-  }
-
-  async #open(
-    web: WebClient,
-    url: string,
-    token: string | undefined,
-    signal: AbortSignal,
-  ): Promise<WebSocketLink> {
-    const options = { url, protocols: RELAY_PROTOCOLS, maxMessageSize: MAX_MESSAGE, signal }
-    if (!web.canSetHeaders) return web.openWebSocket(options)
-    return web.openWebSocket({
-      ...options,
-      headers: (exporter) => (signal.aborted ? {} : this.#headers(token, exporter)),
-    })
-  }
-
-  /** Over TLS the key is proven in the request, which saves a round trip (spec/relay.md §2.4); a relay that cannot use it asks for the challenge. */
-  #headers(token: string | undefined, exporter: ExportKeyingMaterial | undefined): Record<string, string> {
-    const headers: Record<string, string> = {}
-    if (token !== undefined) headers.authorization = `Bearer ${token}`
-    if (exporter !== undefined) {
-      try {
-        headers[CLIENT_AUTH_HEADER] = clientAuthHeader(this.#host.signer, exporter)
-      } catch {
-        // the challenge will do
-      }
-    }
-    return headers
   }
 
   #greet(link: WebSocketLink): void {

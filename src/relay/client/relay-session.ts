@@ -2,7 +2,6 @@
  * One connection to a relay after its handshake: frames in and out, pings, write stalls, back-pressure, and which peers were heard. Meets spec/relay.md §3,
  * §3.5, §5.4 and §5.6; dialling, reconnecting and idling are `relay-connection.ts`.
  */
-import { canonicalIp, formatIp, parseIp } from '../../bytes/index.ts'
 import type { Platform, WebSocketEnd, WebSocketLink } from '../../platform/index.ts'
 import {
   FrameType,
@@ -12,20 +11,22 @@ import {
   PING_LENGTH,
   PingTracker,
   type RelayProtocol,
-  RelayProtocolError,
   readServerFrame,
   StatusCode,
   writePong,
 } from '../protocol/index.ts'
 import type { BatchWriter, FrameSink } from './batch-writer.ts'
-import { oneLine, type RelayErrorCode } from './errors.ts'
+import { closedText, oneLine, type RelayErrorCode, reasonOf } from './errors.ts'
 import type { RelayClientLimits } from './limits.ts'
+import { canonicalAddress } from './local-address.ts'
 import { ReturnRoutes } from './return-routes.ts'
 import type { RelayTransportHandler, RelayTransportStats } from './types.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 /** Datagrams taken out of one batch frame, more than any sender puts in; the rest is lost. So a frame of one-byte datagrams cannot stall us. */
 const MAX_SEGMENTS_TAKEN = 512
+/** What a pong may take at most (spec/relay.md §0). */
+const LONGEST_PONG_MS = 5_000
 
 /** What all connections of a transport share. */
 export interface SessionHost {
@@ -136,13 +137,16 @@ export class RelaySession implements FrameSink {
 
   /** When `tick` wants to be called. */
   deadline(): number {
-    return Math.min(this.#pings.deadline, this.#pingAt(), this.#stallAt)
+    return Math.min(this.#pongBy(), this.#pingAt(), this.#stallAt)
   }
 
   tick(now: number): void {
-    if (now >= this.#pings.deadline) {
+    if (now >= this.#pongBy()) {
       if (this.#isPongLate) {
-        this.#lose('RELAY_UNRESPONSIVE', `no answer to a ping within ${Math.round(this.#pings.timeoutMs)} ms`)
+        this.#lose(
+          'RELAY_UNRESPONSIVE',
+          `no answer to a ping within ${Math.round(this.#pongBy() - this.#lastPingAt)} ms`,
+        )
         return
       }
       // Perhaps it was us who stood still: what has arrived is read before the timer fires again.
@@ -182,10 +186,10 @@ export class RelaySession implements FrameSink {
     this.#owner.onFullChange()
   }
 
-  /** spec/relay.md §5.6: `addresses` are those that this host has now, each as `formatIp` writes it. */
+  /** spec/relay.md §5.6: `addresses` are those that this host has now, each as `canonicalAddress` writes it. */
   networkChanged(addresses: ReadonlySet<string>, now: number): void {
     const address = this.#link.localAddress
-    if (address !== undefined && addresses.has(canonicalText(address))) this.#ping(now)
+    if (address !== undefined && addresses.has(canonicalAddress(address))) this.#ping(now)
     else this.#lose('RELAY_NETWORK_CHANGED', 'the network changed')
   }
 
@@ -252,7 +256,7 @@ export class RelaySession implements FrameSink {
     const step = segmentSize === 0 ? end - start : segmentSize
     let at = start
     for (let count = 0; at < end && count < MAX_SEGMENTS_TAKEN; count++) {
-      const next = at + step < end ? at + step : end
+      const next = Math.min(at + step, end)
       stats.datagramsReceived++
       stats.bytesReceived += next - at
       handler.onDatagram(this.#url, peer, message.subarray(at, next))
@@ -301,6 +305,16 @@ export class RelaySession implements FrameSink {
     writePong(pong, 0, message, payloadAt)
     if (this.#link.queuedBytes >= this.#host.limits.blockAtBytes) this.#waitingPong = pong
     else this.#link.send(pong)
+  }
+
+  /**
+   * A relay that sends other frames meanwhile is not dead: the ping may stand behind what we send. It gets the full time, not three round trips
+   * (spec/relay.md §3.5).
+   */
+  #pongBy(): number {
+    const { deadline } = this.#pings
+    if (deadline === NEVER || this.#lastReceivedAt <= this.#lastPingAt) return deadline
+    return Math.max(deadline, this.#lastPingAt + LONGEST_PONG_MS)
   }
 
   /** Not while an answer is awaited: a new ping would put off the time limit of the old one. */
@@ -362,26 +376,6 @@ export function detach(link: WebSocketLink): void {
 }
 
 function ignore(): void {}
-
-/** How a link ended, for people. */
-export function closedText(end: WebSocketEnd): string {
-  const reason = oneLine(end.reason)
-  return `the connection ended (${end.code}${reason === '' ? '' : `: ${reason}`})`
-}
-
-export function reasonOf(error: unknown): string {
-  if (error instanceof RelayProtocolError) return error.reason
-  return oneLine(error instanceof Error ? error.message : String(error))
-}
-
-/** A numeric address as `formatIp` writes it, IPv4 never mapped into IPv6, without a zone; other text as it is. */
-export function canonicalText(address: string): string {
-  try {
-    return formatIp(canonicalIp(parseIp(address.split('%', 1)[0]!)))
-  } catch {
-    return address
-  }
-}
 
 function statusText(status: number): string {
   switch (status) {

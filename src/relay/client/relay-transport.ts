@@ -8,8 +8,9 @@ import type { Platform, Timer, WebSocketLink } from '../../platform/index.ts'
 import { FrameView, ID_LENGTH, MAX_DATAGRAM_CONTENTS, PeerIdCheck } from '../protocol/index.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { type RelayClientLimits, relayClientLimits } from './limits.ts'
+import { canonicalAddress } from './local-address.ts'
 import { type ConnectionHost, RelayConnection } from './relay-connection.ts'
-import { canonicalText, detach } from './relay-session.ts'
+import { detach } from './relay-session.ts'
 import type { RelayConfig, RelayStatus, RelayTransportHandler, RelayTransportStats } from './types.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -43,6 +44,8 @@ export class RelayTransport {
   readonly #retired: Set<WebSocketLink>
   #closed: Promise<void> | undefined
   #onEnd: (() => void) | undefined
+  #lastUnknown: string
+  #lastNormalised: RelayUrl | undefined
 
   constructor(options: RelayTransportOptions) {
     const { platform, crypto, secretKey, handler } = options
@@ -80,6 +83,8 @@ export class RelayTransport {
     this.#retired = new Set()
     this.#closed = undefined
     this.#onEnd = undefined
+    this.#lastUnknown = ''
+    this.#lastNormalised = undefined
   }
 
   /**
@@ -96,6 +101,7 @@ export class RelayTransport {
       const known = this.#connections.get(home.href)
       if (known === undefined) this.#add(home, now)
       else known.setHome(true, now)
+      known?.retryNow(now)
     }
     before?.setHome(false, now)
     if (before !== undefined) this.#makeRoom(0)
@@ -157,7 +163,7 @@ export class RelayTransport {
   /** The network changed (spec/relay.md §5.6): connections whose local address is not among these (numeric) are dropped and dialled again, the others pinged. */
   networkChanged(localAddresses: readonly string[]): void {
     if (this.#closed !== undefined) return
-    const addresses = new Set(localAddresses.map(canonicalText))
+    const addresses = new Set(localAddresses.map(canonicalAddress))
     const now = this.#platform.now()
     for (const connection of [...this.#connections.values()]) connection.networkChanged(addresses, now)
   }
@@ -181,8 +187,18 @@ export class RelayTransport {
 
   #find(url: string): RelayConnection | undefined {
     const connection = this.#connections.get(url)
-    if (connection !== undefined || !URL.canParse(url)) return connection
-    return this.#connections.get(RelayUrl.parse(url).href)
+    if (connection !== undefined) return connection
+    const normal = this.#normalised(url)
+    return normal === undefined ? undefined : this.#connections.get(normal.href)
+  }
+
+  /** Remembers its last answer: a relay without a connection of its own may be asked for with every datagram. */
+  #normalised(url: string): RelayUrl | undefined {
+    if (url !== this.#lastUnknown) {
+      this.#lastUnknown = url
+      this.#lastNormalised = URL.canParse(url) ? RelayUrl.parse(url) : undefined
+    }
+    return this.#lastNormalised
   }
 
   /** spec/relay.md §5.1, but a relay that is known and not connected leaves the way to one that is. */
@@ -190,8 +206,9 @@ export class RelayTransport {
     const own = this.#find(url)
     if (own?.isConnected) return own
     for (const connection of this.#connections.values()) if (connection.hears(peer)) return connection
-    if (own !== undefined || !URL.canParse(url)) return own
-    return this.#makeRoom(1) ? this.#add(RelayUrl.parse(url), this.#platform.now()) : undefined
+    if (own !== undefined) return own
+    const normal = this.#normalised(url)
+    return normal !== undefined && this.#makeRoom(1) ? this.#add(normal, this.#platform.now()) : undefined
   }
 
   #add(url: RelayUrl, now: number): RelayConnection {

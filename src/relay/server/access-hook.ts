@@ -82,7 +82,11 @@ export class AccessHook implements AccessControl {
       const request: ClientRequest =
         this.#url.protocol === 'https:' ? requestHttps(this.#url, options) : requestHttp(this.#url, options)
       request.on('error', fail)
-      request.on('response', (response) => readBody(response).then((body) => resolve(isYes(response, body)), fail))
+      request.on('response', (response) => {
+        readBody(response)
+          .then((body) => isYes(response, body))
+          .then(resolve, fail)
+      })
       request.end()
     })
   }

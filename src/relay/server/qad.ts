@@ -192,6 +192,8 @@ class QadConnection implements ConnectionHandler {
         if (!this.#isConnected) counters.qad_incoming_error++
         else if (kind === 'peer-application' || kind === 'local-application') counters.qad_connections_closed++
         else counters.qad_connections_errored++
+        // Only of a close of ours is anything heard later.
+        if (kind !== 'local-application') this.#onEnd()
         break
       }
       case 'close-answered':

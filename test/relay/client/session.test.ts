@@ -282,6 +282,22 @@ describe('spec/relay.md §3.5: pings', () => {
     expect(link.isTerminated).toBe(true)
   })
 
+  test('a relay that sends other frames meanwhile gets 5 s for its answer, not three round trips', async () => {
+    const scene = new Scene()
+    const link = await scene.home()
+    await scene.platform.run(15_000)
+    expect(link.ofType(9)).toHaveLength(2)
+    await scene.platform.run(400)
+    link.receive(6, PEER, 0, 'hi')
+    await scene.platform.run(4_599)
+    expect(scene.state()).toBe('connected')
+    await scene.platform.run(1)
+    expect(link.isTerminated).toBe(true)
+    expect(scene.statuses.find(({ status }) => status.state === 'disconnected')).toMatchObject({
+      status: { error: { message: 'relay https://home.example/: no answer to a ping within 5000 ms' } },
+    })
+  })
+
   test('an answer that was there but not read, because the event loop stood still, counts', async () => {
     const scene = new Scene()
     const link = await scene.home(false)

@@ -143,14 +143,8 @@ export class FakeWeb implements WebClient {
   }
 }
 
-export class WebPlatform extends VirtualPlatform implements Platform {
-  readonly web: FakeWeb | undefined
-
-  constructor(hasWeb = true) {
-    super()
-    this.web = hasWeb ? new FakeWeb(this) : undefined
-  }
-
+/** A virtual platform that lets promises run as well. */
+export class RunPlatform extends VirtualPlatform {
   /** Lets promises run. */
   async rest(): Promise<void> {
     for (let index = 0; index < 40; index++) await Promise.resolve()
@@ -167,6 +161,15 @@ export class WebPlatform extends VirtualPlatform implements Platform {
       this.advance(Math.max(0, this.nextTimer - this.time))
     }
     this.time = end
+  }
+}
+
+export class WebPlatform extends RunPlatform implements Platform {
+  readonly web: FakeWeb | undefined
+
+  constructor(hasWeb = true) {
+    super()
+    this.web = hasWeb ? new FakeWeb(this) : undefined
   }
 }
 

@@ -204,6 +204,17 @@ describe('spec/relay.md §5.5: idle', () => {
     expect(scene.dials).toHaveLength(1)
   })
 
+  test('a relay that becomes home is dialled at once, however long it was to wait', async () => {
+    const scene = new Scene()
+    scene.platform.web!.onDial = ({ reject }) => reject(new Error('refused'))
+    scene.sendNow(AWAY, 'hi')
+    await scene.platform.run(50_000)
+    const { length } = scene.dials
+    scene.transport.setHome(AWAY)
+    await scene.platform.run(0)
+    expect(scene.dials).toHaveLength(length + 1)
+  })
+
   test('a lost relay that is given up blocks no more', async () => {
     const scene = new Scene()
     const link = await onDemand(scene, AWAY)

@@ -312,6 +312,7 @@ export class ClientConnection implements HubDeadlined {
     if (queue === undefined) return
     const { link } = this
     const { limits, counters } = this.#context
+    if (link.queuedBytes >= limits.linkBytes) return
     while (link.queuedBytes < limits.linkBytes) {
       const pong = queue.takePong()
       if (pong !== undefined) {
