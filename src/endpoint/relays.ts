@@ -40,7 +40,7 @@ export interface RelaysSetup {
 export interface HomeRelay {
   readonly url: RelayUrl
   readonly isConnected: boolean
-  /** Why it is not connected, where that is known. */
+  /** Why the last attempt failed, while it is not connected. */
   readonly error: Error | undefined
 }
 
@@ -54,6 +54,8 @@ export class EndpointRelays {
   readonly #news = new WaitQueue()
   readonly #awayTimer: Timer
   #isAway = false
+  /** Of the last attempt that failed, until one succeeds. */
+  #homeError: Error | undefined = undefined
 
   constructor(setup: RelaysSetup) {
     const { platform, crypto, secretKey, relays } = setup
@@ -114,11 +116,10 @@ export class EndpointRelays {
 
   get home(): HomeRelay | undefined {
     if (this.#home === undefined) return undefined
-    const status = this.#transport.status(this.#home)
     return {
       url: RelayUrl.parse(this.#home),
-      isConnected: status?.state === 'connected',
-      error: status?.state === 'disconnected' ? status.error : undefined,
+      isConnected: this.#transport.status(this.#home)?.state === 'connected',
+      error: this.#homeError,
     }
   }
 
@@ -196,6 +197,7 @@ export class EndpointRelays {
     if (url === this.#home) return
     this.#home = url
     this.#isAway = false
+    this.#homeError = undefined
     this.#awayTimer.cancel()
     this.#transport.setHome(url)
     this.#news.wake()
@@ -224,6 +226,9 @@ export class EndpointRelays {
     this.#driver?.relayChanged(url, status.state === 'disconnected')
     this.#news.wake()
     if (status.state !== 'connecting') this.#setup.onChange(url)
-    if (url === this.#home) this.#watchHome(status.state === 'connected')
+    if (url !== this.#home) return
+    if (status.state === 'connected') this.#homeError = undefined
+    else if (status.state === 'disconnected') this.#homeError = status.error ?? this.#homeError
+    this.#watchHome(status.state === 'connected')
   }
 }

@@ -1,10 +1,11 @@
 /** Connections over relays and direct paths: real endpoints, relay clients and relays in virtual time. */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Connection, PathEvent } from '../../src/endpoint/index.ts'
 import { RelayUrl } from '../../src/identity/index.ts'
 import { Delay } from './support/link-parts.ts'
 import { addrOf, kinds, Pinging, serveEcho } from './support/relay/traffic.ts'
 import { ALPN, type NodeShape, RelayWorld, type SimEndpoint } from './support/relay/world.ts'
+import { seedsOf } from './support/suite.ts'
 
 interface Pair {
   readonly world: RelayWorld
@@ -232,4 +233,36 @@ test('a stranger is dialled through relays only as the policy says', async () =>
   const refused = await world.value(client.endpoint.connect(evil, ALPN), 5_000).catch((error: unknown) => error)
   expect(refused).toMatchObject({ code: 'NO_ADDRESS' })
   await world.close()
+})
+
+describe('relays and direct paths come and go', () => {
+  test.each(seedsOf('relay'))('TOM_SIM_SEED=relay:%d', async (seed) => {
+    const { world, client, server, ...rest } = await pair(`ways:${seed}`, 5, { relayMs: { a: 10, b: 30 } }, ['a', 'b'])
+    const { random } = world
+    const target = addrOf(server).withRelay('http://a.example/').withRelay('http://b.example/')
+    const connection = await world.value(client.endpoint.connect(target, ALPN), 5_000, 'the dial')
+    const pinging = new Pinging(world, connection)
+    for (let step = 0; step < 40; step++) {
+      const relay = world.relays.get(random.pick(['a.example', 'b.example']))!
+      const dice = random.int(0, 5)
+      if (dice === 0) relay.kill()
+      else if (dice === 1) relay.vanish()
+      else if (dice === 2) world.cutDirect(random.chance(0.6))
+      else relay.restart()
+      await world.run(random.int(10, 4_000))
+      // somebody is always there again before the connection's idle timeout of 30 s is over
+      if (step % 4 === 3) {
+        for (const one of world.relays.values()) one.restart()
+        await world.run(8_000)
+      }
+    }
+    for (const one of world.relays.values()) one.restart()
+    world.cutDirect(false)
+    await world.until(() => kinds(connection).selected === 'direct', 130_000, 'direct at last')
+    pinging.stop()
+    await world.run(3_000)
+    expect([pinging.error, connection.closeReason]).toEqual([undefined, undefined])
+    expect(pinging.received).toBe(pinging.sent)
+    await end({ world, client, server, ...rest })
+  })
 })

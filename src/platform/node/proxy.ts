@@ -94,10 +94,10 @@ export function parseNoProxy(list: string): (host: string, port: number) => bool
     const family = isIP(host)
     if (family !== 0 && networks.check(host, family === 4 ? 'ipv4' : 'ipv6')) return true
     const name = host.toLowerCase().replace(/\.$/, '')
-    return names.some(
-      (entry) =>
-        (entry.port === undefined || entry.port === port) && (name === entry.name || name.endsWith(`.${entry.name}`)),
-    )
+    return names.some((entry) => {
+      if (entry.port !== undefined && entry.port !== port) return false
+      return name === entry.name || (family === 0 && name.endsWith(`.${entry.name}`))
+    })
   }
 }
 

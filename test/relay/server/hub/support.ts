@@ -40,6 +40,8 @@ export class FakeLink implements WebSocketLink {
   isEnded = false
   /** A client that does not answer Close: the test has to end the link. */
   answersClose = true
+  /** `onDrain` is called when no more than this is queued. */
+  lowMark = LOW_MARK
   readonly #waiting: Uint8Array[] = []
   readonly #unread: Uint8Array[] = []
 
@@ -90,7 +92,7 @@ export class FakeLink implements WebSocketLink {
       left -= first.length + HEADER
       this.queuedBytes -= first.length + HEADER
     }
-    if (!this.isEnded && before > LOW_MARK && this.queuedBytes <= LOW_MARK) this.onDrain()
+    if (!this.isEnded && before > this.lowMark && this.queuedBytes <= this.lowMark) this.onDrain()
   }
 
   /** From now on the client reads as fast as anything comes. */
@@ -213,12 +215,22 @@ export class Lab {
   }
 
   /** A client that is in, its handshake read off. */
-  connect(id: number | Uint8Array, protocol: RelayProtocol = 'iroh-relay-v2'): Client {
-    const client = new Client(this.accept({ protocol }), typeof id === 'number' ? idOf(id) : id)
-    client.link.feed(bytes(1, client.id, 64, new Uint8Array(64)))
-    const frames = client.takeFrames()
-    if (frames.length !== 2 || frames[1]![0] !== 2) throw new Error(`not let in: ${frames.join(' / ')}`)
+  connect(id: number | Uint8Array, protocol: RelayProtocol = 'iroh-relay-v2', link = new FakeLink(protocol)): Client {
+    const client = this.tryConnect(id, protocol, link)
+    if (client === undefined) throw new Error('not let in')
     return client
+  }
+
+  /** As `connect`; undefined when the client is not let in. */
+  tryConnect(
+    id: number | Uint8Array,
+    protocol: RelayProtocol = 'iroh-relay-v2',
+    link = new FakeLink(protocol),
+  ): Client | undefined {
+    const client = new Client(this.accept({ protocol }, link), typeof id === 'number' ? idOf(id) : id)
+    link.feed(bytes(1, client.id, 64, new Uint8Array(64)))
+    const frames = client.takeFrames()
+    return frames.length === 2 && frames[1]![0] === 2 ? client : undefined
   }
 
   advance(ms: number): void {
