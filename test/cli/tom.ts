@@ -58,8 +58,8 @@ export class Tom {
     }
   }
 
-  interrupt(): void {
-    this.#child.kill('SIGINT')
+  interrupt(signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): void {
+    this.#child.kill(signal)
   }
 
   kill(): void {

@@ -37,6 +37,7 @@ import { refuseUpgrade, upgrade } from './upgrade.ts'
 const DEV_BIND = '[::]:3340'
 const PLAIN_BIND = '[::]:80'
 const HTTPS_PORT = 443
+const HOST_NAME = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$/
 const QUIC_PORT = 7842
 /** Of the listeners for `/generate_204` and for metrics. */
 const SIDE_CONNECTIONS = 256
@@ -175,7 +176,11 @@ export class RelayServer {
   }
 
   async #open(): Promise<void> {
-    const { tls, quic, metricsBind, httpBind = tls === undefined ? DEV_BIND : PLAIN_BIND } = this.#options
+    const { tls, quic, metricsBind, hostname, httpBind = tls === undefined ? DEV_BIND : PLAIN_BIND } = this.#options
+    if (hostname !== undefined && !HOST_NAME.test(hostname)) {
+      const got = JSON.stringify(hostname)
+      throw new RelayServerError('INVALID_OPTION', `hostname: expected a host name without a port, got ${got}`)
+    }
     const http = parseBindAddress(httpBind, 'httpBind')
     if (tls === undefined) {
       this.#main = await this.#listen(http, 'http', undefined)

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { type NetReport, NetReporter, type NetReporterOptions } from '../../../src/holepunch/index.ts'
 import { RelayUrl } from '../../../src/identity/index.ts'
 import type { RelayConfig } from '../../../src/relay/index.ts'
+import { VirtualPlatform } from '../../driver/virtual-platform.ts'
 import type { FakeHost } from './fake-web.ts'
 import { NetPlatform, pass } from './virtual-net.ts'
 
@@ -14,7 +15,7 @@ const config = (name: string): RelayConfig => ({ url: RelayUrl.parse(url(name)) 
 function create(hosts: Readonly<Record<string, FakeHost>>, change: Partial<NetReporterOptions> = {}) {
   const platform = new NetPlatform()
   const { web } = platform
-  for (const [name, host] of Object.entries(hosts)) web.hosts.set(url(name), host)
+  for (const [name, host] of Object.entries(hosts)) web.hosts.set(url(name), { ...host })
   const startedAt = platform.time
   const names = Object.keys(hosts)
   const reports: NetReport[] = []
@@ -154,25 +155,15 @@ describe('the first report', () => {
   })
 
   test('without HTTP and UDP there is nothing to ask', async () => {
-    const { platform, reporter, reports } = create(THREE)
-    const bare = new NetReporter({
-      platform: Object.create(platform, { web: { value: undefined } }),
-      driver: undefined,
-      trustedRoots: () => undefined,
-      relays: () => [config('a')],
-      onReport: (report) => reports.push(report),
-      onHome: () => {
-        throw new Error('nobody can be home')
-      },
-    })
-    bare.start()
-    expect(reports).toMatchObject([{ preferredRelay: undefined, durationMs: 0 }])
-    await pass(platform, 100)
-    await Promise.all([bare, reporter].map((each) => settleClose(platform, each)))
+    const platform = new VirtualPlatform()
+    const { reporter, reports, homes } = create(THREE, { platform })
+    reporter.start()
+    expect([reports, homes]).toMatchObject([[{ preferredRelay: undefined, durationMs: 0 }], []])
+    await settleClose(platform, reporter)
   })
 })
 
-async function settleClose(platform: NetPlatform, reporter: NetReporter): Promise<void> {
+async function settleClose(platform: VirtualPlatform, reporter: NetReporter): Promise<void> {
   const closed = reporter.close()
   await pass(platform, 1)
   await closed

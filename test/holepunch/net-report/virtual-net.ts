@@ -42,16 +42,13 @@ export class NetPlatform extends VirtualPlatform {
 /** Lets `ms` pass, each timer exactly at its time, and lets promises run in between. */
 export async function pass(platform: VirtualPlatform, ms: number): Promise<void> {
   const end = platform.time + ms
-  for (let step = 0; step < 200_000; step++) {
-    for (let index = 0; index < 12; index++) await Promise.resolve()
-    platform.settle()
-    const next = Math.min(platform.nextTimer, end)
-    if (next >= end && platform.nextTimer > end) {
-      if (platform.time < end) platform.advance(end - platform.time)
-      for (let index = 0; index < 12; index++) await Promise.resolve()
-      return
+  for (let step = 0; step < 20_000; step++) {
+    for (let turn = 0; turn < 3; turn++) {
+      for (let index = 0; index < 8; index++) await Promise.resolve()
+      platform.settle()
     }
-    platform.advance(Math.max(0, next - platform.time))
+    if (platform.time >= end && platform.nextTimer > end) return
+    platform.advance(Math.min(platform.nextTimer, end) - platform.time)
   }
   throw new Error('time does not get on')
 }

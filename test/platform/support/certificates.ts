@@ -1,5 +1,16 @@
 /** A certificate authority and a server's certificate, valid now, for the TLS servers of these tests. */
-import { authority, certify, DAY, dns, extendedKeyUsage, ip, keys, keyUsage, SERVER_AUTH, subjectAltName } from '../../quic/tls/certificates.ts'
+import {
+  authority,
+  certify,
+  DAY,
+  dns,
+  extendedKeyUsage,
+  ip,
+  keys,
+  keyUsage,
+  SERVER_AUTH,
+  subjectAltName,
+} from '../../quic/tls/certificates.ts'
 
 const pem = (label: string, der: Uint8Array): string =>
   `-----BEGIN ${label}-----\n${Buffer.from(der).toString('base64').replace(/.{64}/g, '$&\n')}\n-----END ${label}-----\n`

@@ -29,16 +29,19 @@ export function openSockets(): number {
   return process.getActiveResourcesInfo().filter((name) => /^(TCP|TLS)/.test(name)).length
 }
 
-/** Lets the event loop turn until `condition` holds; gives up after a few seconds' worth of turns. */
+/** Taken before a test replaces it. */
+const { setTimeout: realSetTimeout } = globalThis
+
+/** Waits until `condition` holds: a few turns of the event loop, then milliseconds, at most three seconds of them. */
 export async function until(condition: () => boolean, what = 'the condition'): Promise<void> {
   for (let turn = 0; turn < 3000; turn++) {
     if (condition()) return
-    await turns(1)
+    if (turn < 30) await turns(1)
+    else await new Promise((resolve) => realSetTimeout(resolve, 1))
   }
   throw new Error(`${what} did not come true`)
 }
 
-/** At least a millisecond each: other processes of this machine need their turn as well. */
 export async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
 }
