@@ -2,26 +2,30 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Endpoint } from '../../src/index.ts'
 import { discoverAddress } from '../native-relay.ts'
+import { hasIpv6 } from '../relay-server.ts'
 import { type RelayLab, until } from './setup.ts'
 
 export function theirDiscoverySuite(labNow: () => RelayLab): void {
   describe.each([
-    { family: 'IPv4', ip: '127.0.0.1' },
-    { family: 'IPv6', ip: '[::1]' },
-  ])('$family', ({ ip }) => {
-    test('relay.md §6.1: the address that our server sees is its own', async () => {
-      const server = await labNow().ourSecure({ quic: { bind: `${ip}:0` } })
-      const found = await discoverAddress({
-        binary: labNow().native,
-        server: `${ip}:${server.quicAddress!.port}`,
-        serverName: 'localhost',
-        ca: labNow().certificate.ca,
-        bind: `${ip}:0`,
-      })
-      expect(found.observed).toBe(found.local)
-      expect(found.rttMs).toBeGreaterThan(0)
-      await until('closed in order', () => server.counters.qad_connections_closed === 1)
-    })
+    ['IPv4', '127.0.0.1'],
+    ['IPv6', '[::1]'],
+  ])('%s', (_, ip) => {
+    test.skipIf(ip === '[::1]' && !hasIpv6())(
+      'relay.md §6.1: the address that our server sees is its own',
+      async () => {
+        const server = await labNow().ourSecure({ quic: { bind: `${ip}:0` } })
+        const found = await discoverAddress({
+          binary: labNow().native,
+          server: `${ip}:${server.quicAddress!.port}`,
+          serverName: 'localhost',
+          ca: labNow().certificate.ca,
+          bind: `${ip}:0`,
+        })
+        expect(found.observed).toBe(found.local)
+        expect(found.rttMs).toBeGreaterThan(0)
+        await until('closed in order', () => server.counters.qad_connections_closed === 1)
+      },
+    )
   })
 
   test('relay.md §4.7: our server goes with code 1, `finished`', async () => {
@@ -66,7 +70,7 @@ export function ourDiscoverySuite(labNow: () => RelayLab): void {
     const { udpV4, globalV4, preferredRelay } = endpoint.netReport!
     expect([udpV4, globalV4?.port, preferredRelay]).toEqual([true, portOf(endpoint), relay.url])
     expect((await relay.counters()).get('qad_connections')).toBe(1)
-    expect(endpoint.addr().addrs.map(String)).toBeDefined()
+    expect(endpoint.addr().toJSON().addrs).toContainEqual({ Relay: relay.url })
     await endpoint.close()
     // in order, not by a timeout
     await until('closed', async () => (await relay.counters()).get('qad_connections_closed') === 1)

@@ -22,7 +22,7 @@ const WAYS: readonly { readonly name: string; readonly protocol: RelayProtocol; 
 export function ourClientSuite(labNow: () => RelayLab): void {
   const fresh = (): SecretKey => SecretKey.generate(new NodePlatform().random)
 
-  describe.each(WAYS)('$name', ({ protocol, isSecure }) => {
+  describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, { protocol, isSecure }) => {
     const start = async (config: readonly string[] = []): Promise<{ relay: RealRelay; client: ClientOf }> => {
       const relay = await (isSecure ? labNow().realSecure({ config }) : labNow().real({ config }))
       const client = (more = {}): Promise<OurClient> =>

@@ -1,5 +1,7 @@
 /** Our relay server under the client of iroh-relay's crate and under real nodes. */
 import { describe, expect, test } from 'vitest'
+import type { CryptoProvider } from '../../src/crypto/index.ts'
+import { createNodeCrypto } from '../../src/crypto/node/index.ts'
 import { EndpointId } from '../../src/identity/index.ts'
 import { AllowList, type RelayServer, SharedToken } from '../../src/relay/server/index.ts'
 import { patternHash } from '../../test/interop/pattern.ts'
@@ -23,7 +25,7 @@ const WAYS: readonly Way[] = [
 
 /** The client of the crate, which is no endpoint. */
 export function theirClientSuite(labNow: () => RelayLab): void {
-  describe.each(WAYS)('$name', ({ isSecure, isOld }) => {
+  describe.each(WAYS.map((way) => [way.name, way] as const))('%s', (_, { isSecure, isOld }) => {
     const start = async (): Promise<{ server: RelayServer; url: string }> => {
       const server = await (isSecure ? labNow().ourSecure() : labNow().ours())
       const url = isOld ? (await OldClientProxy.start(server.httpAddress!.port)).url : server.url.href
@@ -88,6 +90,27 @@ export function theirClientSuite(labNow: () => RelayLab): void {
     })
   })
 
+  test.each([
+    ['by header over TLS', true, 16],
+    ['by challenge without TLS', false, 32],
+  ] as const)('relay.md §2.3, §2.4: it proves its key %s', async (_, isSecure, signed) => {
+    const inner = createNodeCrypto()
+    const lengths: number[] = []
+    const crypto: CryptoProvider = new Proxy(inner, {
+      get: (target, name) =>
+        name === 'verify'
+          ? (key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean => {
+              lengths.push(message.length)
+              return inner.verify(key, message, signature)
+            }
+          : Reflect.get(target, name),
+    })
+    const server = await (isSecure ? labNow().ourSecure({ crypto, quic: false }) : labNow().ours({ crypto }))
+    await labNow().peer({ url: server.url.href })
+    // what is signed: half of the exported keying material, or the hash of the challenge
+    expect(lengths).toEqual([signed])
+  })
+
   test('relay.md §2.5: a token; without it the reason of the denial', async () => {
     const server = await labNow().ours({ access: new SharedToken(['open sesame']) })
     const url = server.url.href
@@ -126,9 +149,9 @@ export function theirClientSuite(labNow: () => RelayLab): void {
 /** Real nodes that have our server as their relay. */
 export function theirNodeSuite(labNow: () => RelayLab): void {
   describe.each([
-    { name: 'over plain HTTP', isSecure: false },
-    { name: 'over TLS', isSecure: true },
-  ])('$name', ({ isSecure }) => {
+    ['over plain HTTP', false],
+    ['over TLS', true],
+  ] as const)('%s', (_, isSecure) => {
     const start = async (): Promise<{ server: RelayServer; relay: RelayOf }> => {
       const server = await (isSecure ? labNow().ourSecure() : labNow().ours())
       return { server, relay: { relays: [server.url.href], relayQuicPorts: [server.quicAddress?.port ?? null] } }

@@ -89,6 +89,34 @@ describe('spec/relay.md §5: endpoints at a relay', () => {
     expect(connection.paths()[0]?.kind).toBe('relay')
   })
 
+  test('spec/endpoint.md §11.4: who comes through a relay can be asked to come again, and be refused; the relay is its address', async () => {
+    const { server: relay } = await start()
+    const options = { bind: [], relays: [relay.url] }
+    const [client, server] = [await bind(options), await bind(options)]
+    await Promise.all([client.online(), server.online()])
+    const seen: { remoteAddress: string; isValidated: boolean }[] = []
+    const guard = async (): Promise<void> => {
+      for await (const incoming of server.incoming()) {
+        seen.push({ remoteAddress: incoming.remoteAddress, isValidated: incoming.isValidated })
+        if (seen.length === 1) incoming.retry()
+        else if (seen.length === 2) await incoming.accept()
+        else incoming.refuse()
+      }
+    }
+    const guarding = guard()
+    const connection = await client.connect(server.addr(), ALPN)
+    expect(connection.remoteId.equals(server.id)).toBe(true)
+    await expect(client.connect(server.addr(), ALPN)).rejects.toMatchObject({ code: 'REFUSED' })
+    const remoteAddress = relay.url.href
+    expect(seen).toEqual([
+      { remoteAddress, isValidated: false },
+      { remoteAddress, isValidated: true },
+      { remoteAddress, isValidated: expect.any(Boolean) },
+    ])
+    await server.close()
+    await guarding
+  })
+
   test('closing an endpoint tells its peer through the relay, and leaves the relay', async () => {
     const { server: relay } = await start()
     const options = { bind: [], relays: [relay.url] }

@@ -349,7 +349,9 @@ export class ReportRun {
 
   #isEnough(): boolean {
     if (this.#answeredHttps.size >= this.#options.relays.length) return true
-    const counts = this.#startedFamilies().map(({ observed }) => observed)
+    // Where all probes have ended without an answer, such as IPv6 among relays that have none, there is nothing to wait for.
+    const alive = this.#startedFamilies().filter(({ kind, observed }) => observed > 0 || this.#countOpen(kind) > 0)
+    const counts = alive.map(({ observed }) => observed)
     if (counts.length === 0) return false
     const least = Math.min(...counts)
     // A second relay tells whether the mapping varies.

@@ -40,7 +40,12 @@ const CASES: readonly Case[] = [
     expected: 'b',
   },
   { what: 'any kind of probe counts', latencies: { a: https(20), b: { httpsMs: 60, qadV4Ms: 19 } }, expected: 'b' },
-  { what: 'the lowest of five minutes counts', latencies: { a: https(20), b: https(50) }, before: { b: 10 }, expected: 'b' },
+  {
+    what: 'the lowest of five minutes counts',
+    latencies: { a: https(20), b: https(50) },
+    before: { b: 10 },
+    expected: 'b',
+  },
   { what: 'but only of relays that answered now', latencies: { a: https(20) }, before: { b: 10 }, expected: 'a' },
   { what: 'nobody answered, no home', latencies: {}, before: { a: 3 }, expected: undefined },
   { what: 'nobody answered: home stays', latencies: {}, home: 'a', expected: 'a' },

@@ -17,14 +17,17 @@ describe('addresses that follow from a report', () => {
     ...change,
   })
   const list = (change: Partial<NetReport>, port?: number) =>
-    reportedAddresses(report(change), port).map(
-      ({ address, source }) => `${source} ${formatSocketAddress(address)}`,
-    )
+    reportedAddresses(report(change), port).map(({ address, source }) => `${source} ${formatSocketAddress(address)}`)
 
   test.each([
     ['none', {}, undefined, []],
     ['both', { globalV4: v4, globalV6: v6 }, undefined, ['qad 203.0.113.5:4100', 'qad [2001:db8::5]:4200']],
-    ['a mapping for each destination, any port', { globalV4: v4, mappingVariesByDestV4: true }, 0, ['qad 203.0.113.5:4100']],
+    [
+      'a mapping for each destination, any port',
+      { globalV4: v4, mappingVariesByDestV4: true },
+      0,
+      ['qad 203.0.113.5:4100'],
+    ],
     [
       'a mapping for each destination, a port that was asked for',
       { globalV4: v4, mappingVariesByDestV4: true },
@@ -33,7 +36,12 @@ describe('addresses that follow from a report', () => {
     ],
     ['which is the observed one', { globalV4: v4, mappingVariesByDestV4: true }, 4100, ['qad 203.0.113.5:4100']],
     ['one mapping for all', { globalV4: v4, mappingVariesByDestV4: false }, 7000, ['qad 203.0.113.5:4100']],
-    ['the same of IPv6 changes nothing', { globalV6: v6, mappingVariesByDestV6: true }, 7000, ['qad [2001:db8::5]:4200']],
+    [
+      'the same of IPv6 changes nothing',
+      { globalV6: v6, mappingVariesByDestV6: true },
+      7000,
+      ['qad [2001:db8::5]:4200'],
+    ],
   ])('spec/endpoint.md §3.2: %s', (_what, change, port, expected) => {
     expect(list(change, port)).toEqual(expected)
   })

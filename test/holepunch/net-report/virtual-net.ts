@@ -94,7 +94,12 @@ export class VirtualNet {
   readonly #byPublic = new Map<string, NetSocket>()
   readonly #servers = new Set<string>()
 
-  driver(hosts: readonly string[], seed: number, server?: Partial<QuicSettings>, onConnection?: (connection: QadSeen) => void): Driver {
+  driver(
+    hosts: readonly string[],
+    seed: number,
+    server?: Partial<QuicSettings>,
+    onConnection?: (connection: QadSeen) => void,
+  ): Driver {
     const { platform, crypto } = this
     const driver: Driver = new Driver({
       platform,

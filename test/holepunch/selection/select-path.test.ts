@@ -10,21 +10,126 @@ const paths = (...rows: readonly Row[]): PathCandidate<string>[] =>
 const TABLE: readonly [string, string | undefined, readonly Row[]][] = [
   ['nothing to choose from', undefined, []],
   ['one', 'a', [['a', 'relay', 100]]],
-  ['without a current one the best', 'b', [['a', 'ipv4', 10], ['b', 'ipv4', 9.9]]],
-  ['of equals the first', 'a', [['a', 'ipv4', 10], ['b', 'ipv4', 10]]],
-  ['3 ms for IPv6: just enough', 'six', [['four', 'ipv4', 10], ['six', 'ipv6', 12.9]]],
-  ['3 ms for IPv6: a tie goes to the first', 'four', [['four', 'ipv4', 10], ['six', 'ipv6', 13]]],
-  ['3 ms for IPv6: not enough', 'four', [['six', 'ipv6', 13.1], ['four', 'ipv4', 10]]],
-  ['any direct path beats any relay', 'a', [['relay', 'relay', 1, 'current'], ['a', 'ipv4', 5000]]],
-  ['a relay never beats a direct path', 'a', [['relay', 'relay', 1], ['a', 'ipv4', 5000, 'current']]],
-  ['5 ms better: move', 'b', [['a', 'ipv4', 25, 'current'], ['b', 'ipv4', 20]]],
-  ['less than 5 ms better: stay', 'a', [['a', 'ipv4', 24.9, 'current'], ['b', 'ipv4', 20]]],
-  ['biased values are compared, to IPv6', 'six', [['four', 'ipv4', 22, 'current'], ['six', 'ipv6', 20]]],
-  ['biased values are compared, from IPv6', 'six', [['six', 'ipv6', 22, 'current'], ['four', 'ipv4', 15]]],
-  ['from IPv6, 8 ms better', 'four', [['six', 'ipv6', 23, 'current'], ['four', 'ipv4', 15]]],
-  ['relays among themselves: stay', 'r', [['r', 'relay', 24, 'current'], ['s', 'relay', 20]]],
-  ['relays among themselves: move', 's', [['r', 'relay', 25, 'current'], ['s', 'relay', 20]]],
-  ['the current one is not open any more', 'b', [['b', 'ipv4', 20], ['c', 'relay', 1]]],
+  [
+    'without a current one the best',
+    'b',
+    [
+      ['a', 'ipv4', 10],
+      ['b', 'ipv4', 9.9],
+    ],
+  ],
+  [
+    'of equals the first',
+    'a',
+    [
+      ['a', 'ipv4', 10],
+      ['b', 'ipv4', 10],
+    ],
+  ],
+  [
+    '3 ms for IPv6: just enough',
+    'six',
+    [
+      ['four', 'ipv4', 10],
+      ['six', 'ipv6', 12.9],
+    ],
+  ],
+  [
+    '3 ms for IPv6: a tie goes to the first',
+    'four',
+    [
+      ['four', 'ipv4', 10],
+      ['six', 'ipv6', 13],
+    ],
+  ],
+  [
+    '3 ms for IPv6: not enough',
+    'four',
+    [
+      ['six', 'ipv6', 13.1],
+      ['four', 'ipv4', 10],
+    ],
+  ],
+  [
+    'any direct path beats any relay',
+    'a',
+    [
+      ['relay', 'relay', 1, 'current'],
+      ['a', 'ipv4', 5000],
+    ],
+  ],
+  [
+    'a relay never beats a direct path',
+    'a',
+    [
+      ['relay', 'relay', 1],
+      ['a', 'ipv4', 5000, 'current'],
+    ],
+  ],
+  [
+    '5 ms better: move',
+    'b',
+    [
+      ['a', 'ipv4', 25, 'current'],
+      ['b', 'ipv4', 20],
+    ],
+  ],
+  [
+    'less than 5 ms better: stay',
+    'a',
+    [
+      ['a', 'ipv4', 24.9, 'current'],
+      ['b', 'ipv4', 20],
+    ],
+  ],
+  [
+    'biased values are compared, to IPv6',
+    'six',
+    [
+      ['four', 'ipv4', 22, 'current'],
+      ['six', 'ipv6', 20],
+    ],
+  ],
+  [
+    'biased values are compared, from IPv6',
+    'six',
+    [
+      ['six', 'ipv6', 22, 'current'],
+      ['four', 'ipv4', 15],
+    ],
+  ],
+  [
+    'from IPv6, 8 ms better',
+    'four',
+    [
+      ['six', 'ipv6', 23, 'current'],
+      ['four', 'ipv4', 15],
+    ],
+  ],
+  [
+    'relays among themselves: stay',
+    'r',
+    [
+      ['r', 'relay', 24, 'current'],
+      ['s', 'relay', 20],
+    ],
+  ],
+  [
+    'relays among themselves: move',
+    's',
+    [
+      ['r', 'relay', 25, 'current'],
+      ['s', 'relay', 20],
+    ],
+  ],
+  [
+    'the current one is not open any more',
+    'b',
+    [
+      ['b', 'ipv4', 20],
+      ['c', 'relay', 1],
+    ],
+  ],
   [
     'the same path on two connections: the lower RTT counts, for the current one too',
     'a',
@@ -94,7 +199,8 @@ test('spec/endpoint.md §4.1: what is left for is at least 5 ms better, or direc
       const marked = list.map((each) => ({ ...each, isCurrent: each.key === at }))
       const current = marked[at]
       const chosen = marked[selectPath(marked)!]!
-      if (current === undefined || chosen === current || chosen.kind === 'relay' !== (current.kind === 'relay')) return
+      if (current === undefined || chosen === current || (chosen.kind === 'relay') !== (current.kind === 'relay'))
+        return
       expect(biased(chosen) + 5).toBeLessThanOrEqual(biased(current))
     }),
   )

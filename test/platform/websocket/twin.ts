@@ -85,8 +85,13 @@ export function decodeSlowly(stream: Uint8Array, role: 'client' | 'server', maxM
   return events
 }
 
-/** Pushes `stream` in chunks that end at `cuts`, each in memory of its own at some offset, and collects what comes out. */
-export function decode(parser: WebSocketParser, stream: Uint8Array, cuts: readonly number[] = []): Events {
+/** Pushes `stream` in chunks that end at `cuts`, each in memory of its own at some offset, and collects what comes out; why it failed goes to `reasons`. */
+export function decode(
+  parser: WebSocketParser,
+  stream: Uint8Array,
+  cuts: readonly number[] = [],
+  reasons: string[] = [],
+): Events {
   const events: Events = []
   const ends = [...cuts.filter((cut) => cut > 0 && cut < stream.length), stream.length].sort((a, b) => a - b)
   let from = 0
@@ -96,13 +101,13 @@ export function decode(parser: WebSocketParser, stream: Uint8Array, cuts: readon
     chunk.set(stream.subarray(from, end))
     from = end
     parser.push(chunk)
-    if (!drain(parser, events)) break
+    if (!drain(parser, events, reasons)) break
   }
   return events
 }
 
 /** False after an error. */
-export function drain(parser: WebSocketParser, events: Events): boolean {
+function drain(parser: WebSocketParser, events: Events, reasons: string[]): boolean {
   try {
     for (;;) {
       const event = parser.next()
@@ -116,6 +121,7 @@ export function drain(parser: WebSocketParser, events: Events): boolean {
   } catch (error) {
     if (!(error instanceof WebSocketProtocolError)) throw error
     events.push(`error ${error.closeCode}`)
+    reasons.push(error.message)
     return false
   }
 }

@@ -86,7 +86,7 @@ export function resolveLimits(given: Partial<RelayLimits>): RelayLimits {
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue
     if (!(name in limits)) throw new RangeError(`${name} is no limit of a relay`)
-    if (typeof value === 'number') expectNumber(name, value)
+    if (name !== 'rateLimit') expectNumber(name, value)
     Object.assign(limits, { [name]: value })
   }
   if (limits.pingJitterMaxMs < limits.pingJitterMinMs) {
@@ -97,7 +97,8 @@ export function resolveLimits(given: Partial<RelayLimits>): RelayLimits {
   return limits
 }
 
-function expectNumber(name: string, value: number): void {
+function expectNumber(name: string, value: unknown): void {
   const least = MAY_BE_ZERO.includes(name) ? 0 : 1
-  if (!(value >= least)) throw new RangeError(`${name} must be a number of ${least} or more, not ${value}`)
+  if (typeof value !== 'number' || !(value >= least))
+    throw new RangeError(`${name} must be a number of ${least} or more, not ${value}`)
 }

@@ -17,6 +17,25 @@ test('spec/relay.md §3.2: a datagram reaches its receiver with the sender’s i
   })
 })
 
+test('spec/relay.md §3.2: what comes in goes out from where it stands, not copied', () => {
+  const lab = new Lab()
+  const [alice, bob] = [lab.connect(1), lab.connect(2)]
+  const sent: { message: Uint8Array; start: number; end: number }[] = []
+  for (const { link } of [alice, bob]) {
+    link.send = (message, start = 0, end = message.length) => sent.push({ message, start, end })
+  }
+  const message = datagramFor(bob.id, bytes('hi'))
+  const long = bytes(0x40, 4, message.subarray(1))
+  const ping = PING(1)
+  for (const frame of [message, long, ping]) alice.link.onMessage(frame)
+  expect(sent.map(({ start, end }) => [start, end])).toEqual([
+    [0, 36],
+    [1, 37],
+    [0, 9],
+  ])
+  expect([message, long, ping].map((frame, index) => sent[index]!.message === frame)).toEqual([true, true, true])
+})
+
 test('spec/relay.md §3.2: a batch of segment size 0 becomes a single one, a long varint type a short one', () => {
   const lab = new Lab()
   const [alice, bob] = [lab.connect(1), lab.connect(2)]

@@ -244,4 +244,5 @@ test('limits that make no sense are refused', () => {
   expect(() => new Lab({ limits: { pingJitterMinMs: 9000 } })).toThrow('pingJitterMaxMs')
   expect(() => new Lab({ limits: { rateLimit: { bytesPerSecond: 9 } } })).toThrow(RangeError)
   expect(() => new Lab({ limits: JSON.parse('{"queueLength":5}') })).toThrow('queueLength is no limit')
+  expect(() => new Lab({ limits: JSON.parse('{"queueBytes":"5"}') })).toThrow('queueBytes must be a number')
 })

@@ -2,7 +2,12 @@ import { expect, test } from 'vitest'
 import { bytes, type Client, Lab, leftovers, PING } from './support.ts'
 
 /** Lets `ms` pass in steps, until a ping came; returns when, and its payload. */
-function untilPing(lab: Lab, client: Client, ms: number, step = 10): { after: number; payload: Uint8Array } | undefined {
+function untilPing(
+  lab: Lab,
+  client: Client,
+  ms: number,
+  step = 10,
+): { after: number; payload: Uint8Array } | undefined {
   for (let after = step; after <= ms; after += step) {
     lab.advance(step)
     const ping = client.takeFrames().find((frame) => frame[0] === 9)
