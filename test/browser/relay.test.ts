@@ -26,6 +26,7 @@ beforeAll(async () => {
   relay = await RelayServer.start({ httpBind: '127.0.0.1:0', quic: false })
   node = await openNode()
   native = await startIrohPeer({ relays: [relay.url.href] })
+  await native.waitFor('online')
   chromium = await Chromium.start()
   page = await TestPage.open(chromium)
 })

@@ -138,6 +138,7 @@ export class NetReporter {
     const urls = relays.map(({ url }) => url.href)
     const isHomeGone = this.#home !== undefined && !urls.includes(this.#home)
     const home = isHomeGone ? this.#memory.best(urls, this.#platform.now()) : this.#home
+    this.#isProvisional = false
     const run: ReportRun = new ReportRun({
       platform: this.#platform,
       alarms: this.#alarms,

@@ -31,6 +31,22 @@ export const lookupSystem: LookupFamily = (host, family) =>
     })
   })
 
+/**
+ * The same, but whoever asks while an equal question is under way shares its answer. The system's look-ups cannot be called off and hold one of few
+ * threads each: dialling again and again must not pile them up.
+ */
+export function sharedLookup(lookup: LookupFamily): LookupFamily {
+  const underWay = new Map<string, Promise<readonly string[]>>()
+  return (host, family) => {
+    const question = `${family} ${host}`
+    const asked = underWay.get(question)
+    if (asked !== undefined) return asked
+    const answer = lookup(host, family).finally(() => underWay.delete(question))
+    underWay.set(question, answer)
+    return answer
+  }
+}
+
 export interface DialTcpOptions {
   /** A name, or a numeric address without brackets. */
   readonly host: string

@@ -14,7 +14,7 @@ import type {
   WebSocketOptions,
 } from '../platform.ts'
 import { WebError } from '../web-error.ts'
-import { dialTcp, type LookupFamily, lookupSystem, resolveHost } from './dial-tcp.ts'
+import { dialTcp, type LookupFamily, lookupSystem, resolveHost, sharedLookup } from './dial-tcp.ts'
 import { type ResponseHead, readResponseHead, requestHead } from './http-head.ts'
 import { NodeWebSocket, webSocketAccept } from './node-websocket.ts'
 import { bareHost, type ChooseProxy, openTunnel, parseProxy, proxyFromEnvironment } from './proxy.ts'
@@ -56,7 +56,9 @@ interface Target {
 export class NodeWebClient implements WebClient {
   readonly canSetHeaders = true
   readonly #ca: readonly string[] | undefined
-  readonly #chooseProxy: ChooseProxy
+  readonly #environment: Readonly<Record<string, string | undefined>>
+  /** From the environment, it is chosen when it is first needed: a wrong variable is no affair of those who dial nobody. */
+  #chooseProxy: ChooseProxy | undefined
   readonly #lookup: LookupFamily
   readonly #memory = new WebSocketMemory(SHARED_BUFFERS)
   #secureContext: SecureContext | undefined = undefined
@@ -64,13 +66,11 @@ export class NodeWebClient implements WebClient {
   /** Throws WebError WEB_PROXY for a proxy that is no URL of an HTTP proxy. */
   constructor(options: NodeWebClientOptions = {}) {
     this.#ca = options.ca
-    this.#lookup = options.lookup ?? lookupSystem
+    this.#lookup = sharedLookup(options.lookup ?? lookupSystem)
+    this.#environment = options.environment ?? process.env
     const { proxy } = options
-    if (proxy === undefined) this.#chooseProxy = proxyFromEnvironment(options.environment ?? process.env)
-    else {
-      const fixed = proxy === null ? undefined : parseProxy(proxy)
-      this.#chooseProxy = () => fixed
-    }
+    const fixed = typeof proxy === 'string' ? parseProxy(proxy) : undefined
+    this.#chooseProxy = proxy === undefined ? undefined : () => fixed
   }
 
   async openWebSocket(options: WebSocketOptions): Promise<WebSocketLink> {
@@ -106,11 +106,13 @@ export class NodeWebClient implements WebClient {
   async get(options: HttpGetOptions): Promise<HttpAnswer> {
     const target = targetOf(options.url, 'http:', 'https:')
     return bounded(target, options.signal, async (signal) => {
+      const headers = Object.entries(options.headers ?? {})
+      const accepts = headers.some(([name]) => name.toLowerCase() === 'accept')
       const request = requestHead(`GET ${target.path}`, [
         ['Host', target.authority],
-        ['Accept', '*/*'],
+        ...(accepts ? [] : [['Accept', '*/*'] as const]),
         ['Connection', 'close'],
-        ...Object.entries(options.headers ?? {}),
+        ...headers,
       ])
       const socket = await this.#connect(target, false, signal)
       socket.write(request, 'latin1')
@@ -131,6 +133,7 @@ export class NodeWebClient implements WebClient {
     const { host, port } = target
     const lookup = this.#lookup
     if (!target.usesTls) return dialTcp({ host, port, preferIpv6, signal, lookup })
+    this.#chooseProxy ??= proxyFromEnvironment(this.#environment)
     const proxy = this.#chooseProxy(host, port)
     if (proxy === undefined)
       return this.#startTls(await dialTcp({ host, port, preferIpv6, signal, lookup }), host, signal)

@@ -183,7 +183,10 @@ export class NodeWebSocket implements WebSocketLink {
     } else {
       bytes.set(length === payload.length ? payload : payload.subarray(start, end), at)
     }
-    if (mask !== undefined) applyMask(bytes, wordsOf(bytes), at, at + length, mask)
+    if (mask !== undefined) {
+      out.words ??= wordsOf(bytes)
+      applyMask(bytes, out.words, at, at + length, mask)
+    }
     this.#outLength = at + length
     this.#queued += total
     if (this.#outLength >= FLUSH_BYTES) this.#push()

@@ -18,13 +18,13 @@ export interface Proxy {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Reads `http://user:password@host:port`, `https://…`; without a scheme it is http. Throws WebError WEB_PROXY. */
-export function parseProxy(text: string): Proxy {
+/** Reads `http://user:password@host:port`, `https://…`; without a scheme it is http. Throws WebError WEB_PROXY, which calls it `what`. */
+export function parseProxy(text: string, what = 'the proxy'): Proxy {
   const href = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
   const url = URL.canParse(href) ? new URL(href) : undefined
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     // The text may hold a password.
-    throw new WebError('WEB_PROXY', 'the proxy is not a URL like http://host:port or https://host:port')
+    throw new WebError('WEB_PROXY', `${what} is not a URL like http://host:port or https://host:port`)
   }
   const usesTls = url.protocol === 'https:'
   const port = url.port === '' ? (usesTls ? 443 : 80) : Number(url.port)
@@ -53,20 +53,18 @@ export function bareHost(hostname: string): string {
 export type ChooseProxy = (host: string, port: number) => Proxy | undefined
 
 /**
- * From `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY`, the first that is set and is an HTTP proxy, and `no_proxy` or `NO_PROXY`. Names in
- * small letters count first.
+ * From `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY`, the first that is set and is not a SOCKS proxy, and `no_proxy` or `NO_PROXY`. Throws
+ * WebError WEB_PROXY when that one is no URL of an HTTP proxy.
  */
 export function proxyFromEnvironment(environment: Environment): ChooseProxy {
-  let proxy: Proxy | undefined
   for (const name of ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY']) {
     const value = environment[name]?.trim()
     if (value === undefined || value === '' || /^socks/i.test(value)) continue
-    proxy = parseProxy(value)
-    break
+    const proxy = parseProxy(value, `the environment variable ${name}`)
+    const isExempt = parseNoProxy(environment.no_proxy ?? environment.NO_PROXY ?? '')
+    return (host, port) => (isExempt(host, port) ? undefined : proxy)
   }
-  if (proxy === undefined) return () => undefined
-  const isExempt = parseNoProxy(environment.no_proxy ?? environment.NO_PROXY ?? '')
-  return (host, port) => (isExempt(host, port) ? undefined : proxy)
+  return () => undefined
 }
 
 /**

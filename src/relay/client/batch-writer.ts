@@ -19,7 +19,7 @@ export const MAX_BATCH_SEGMENTS = 16
 /** What we say about congestion marks: a relay connection has none (spec/relay.md §3.1). */
 const NO_ECN = 0
 
-/** Where finished frames go. */
+/** Where finished frames go; also one that is gone takes them, and drops them. */
 export interface FrameSink {
   /** The frame `bytes[start, end)`, valid during the call, holds `count` datagrams of `length` bytes together. */
   sendFrame(bytes: Uint8Array, start: number, end: number, count: number, length: number): void
@@ -79,13 +79,6 @@ export class BatchWriter {
       writeDatagramHeader(buffer, start, FrameType.ClientToRelayDatagram, this.#peer, NO_ECN)
     }
     sink.sendFrame(buffer, start, end, count, end - BATCH_HEADER)
-  }
-
-  /** Throws away what is open for `sink`, which is gone. Returns how many datagrams that were. */
-  drop(sink: FrameSink): number {
-    if (this.#sink !== sink) return 0
-    this.#sink = undefined
-    return this.#count
   }
 
   #fits(sink: FrameSink, peer: Uint8Array, length: number): boolean {

@@ -47,8 +47,7 @@ export class RelayConnection implements SessionOwner {
   #state: State
   #status: RelayStatus
   #isHome: boolean
-  /** It was connected before, and is not now. */
-  #isLost: boolean
+  #wasConnected: boolean
   /** What `isBlocked` was when the owner was told last. */
   #wasBlocked: boolean
   /** Of the dial that is under way. */
@@ -75,7 +74,7 @@ export class RelayConnection implements SessionOwner {
     this.#state = 'waiting'
     this.#status = CONNECTING
     this.#isHome = isHome
-    this.#isLost = false
+    this.#wasConnected = false
     this.#wasBlocked = false
     this.#abort = undefined
     this.#link = undefined
@@ -102,7 +101,7 @@ export class RelayConnection implements SessionOwner {
 
   /** Lost after it had been connected, or too much waits in the link. */
   get isBlocked(): boolean {
-    return this.#session === undefined ? this.#isLost : this.#session.isFull
+    return this.#session === undefined ? this.#wasConnected : this.#session.isFull
   }
 
   /** When the last datagram was sent, or when it was made. */
@@ -123,8 +122,7 @@ export class RelayConnection implements SessionOwner {
   /** Copies. The transport flushes later. */
   send(peer: Uint8Array, data: Uint8Array): void {
     if (this.#session !== undefined) this.#host.writer.add(this.#session, peer, data)
-    else if (this.#state === 'stopped' || this.#state === 'closed' || !this.#queue.push(peer, data))
-      this.#host.stats.datagramsDropped++
+    else if (!this.#queue.push(peer, data)) this.#host.stats.datagramsDropped++
   }
 
   /** Something was sent in the round that ends at `now`. */
@@ -179,8 +177,6 @@ export class RelayConnection implements SessionOwner {
   close(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    this.#status = IDLE
-    this.#isLost = false
     this.#dropQueue()
     this.#retryAt = NEVER
     this.#connectBy = NEVER
@@ -195,7 +191,6 @@ export class RelayConnection implements SessionOwner {
   onLost(code: RelayErrorCode, what: string): void {
     const isEstablished = this.#session?.isEstablished ?? false
     this.#session = undefined
-    this.#isLost = true
     this.#wait(isEstablished, new RelayError(code, this.#label, what))
   }
 
@@ -227,7 +222,9 @@ export class RelayConnection implements SessionOwner {
   }
 
   #idleAt(): number {
-    return this.#isHome || this.#state === 'closed' ? NEVER : this.#lastSentAt + this.#host.limits.idleMs
+    return this.#isHome || this.#state === 'closed'
+      ? NEVER
+      : this.#lastSentAt + this.#host.limits.idleMs
   }
 
   #dropQueue(): void {
@@ -277,10 +274,7 @@ export class RelayConnection implements SessionOwner {
     }
     const handshake = new ClientHandshake(this.#host.signer)
     link.onMessage = (message) => this.#receiveGreeting(link, protocol, handshake, message)
-    link.onClose = (end) => {
-      this.#link = undefined
-      this.#fail('RELAY_CLOSED', `${closedText(end)} during the handshake`)
-    }
+    link.onClose = (end) => this.#fail('RELAY_CLOSED', `${closedText(end)} during the handshake`)
   }
 
   #receiveGreeting(
@@ -311,7 +305,7 @@ export class RelayConnection implements SessionOwner {
     this.#link = undefined
     this.#connectBy = NEVER
     this.#state = 'connected'
-    this.#isLost = false
+    this.#wasConnected = true
     this.#dropQueueAt = NEVER
     const session = new RelaySession(this.#host, this, this.url.href, link, protocol, now)
     this.#session = session

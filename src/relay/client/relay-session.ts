@@ -43,7 +43,7 @@ export interface SessionHost {
 export interface SessionOwner {
   /** Called once, last, unless the owner ended the session itself. The link is gone. */
   onLost(code: RelayErrorCode, what: string): void
-  /** `isFull` changed. */
+  /** `isFull` may have changed. */
   onFullChange(): void
   /** `deadline` may have become earlier. */
   onDeadline(): void
@@ -181,7 +181,7 @@ export class RelaySession implements FrameSink {
     const queued = this.#link.queuedBytes
     if (queued === 0) return
     if (this.#stallAt === NEVER) this.#watchStall(now, queued)
-    if (queued < this.#host.limits.blockAtBytes || this.#isFull) return
+    if (queued < this.#host.limits.blockAtBytes) return
     this.#isFull = true
     this.#owner.onFullChange()
   }
@@ -233,7 +233,6 @@ export class RelaySession implements FrameSink {
       this.#link.send(pong)
       if (this.#isOver) return
     }
-    if (!this.#isFull) return
     this.#isFull = false
     this.#owner.onFullChange()
   }
@@ -272,7 +271,6 @@ export class RelaySession implements FrameSink {
         return
       case FrameType.Pong:
         if (!this.#pings.receivePong(message, frame.contentsAt, this.#host.platform.now())) return
-        this.#isPongLate = false
         this.#isEstablished = true
         return
       case FrameType.EndpointGone: {
@@ -363,7 +361,6 @@ export class RelaySession implements FrameSink {
     this.#isOver = true
     this.#waitingPong = undefined
     detach(this.#link)
-    this.#host.stats.datagramsDropped += this.#host.writer.drop(this)
   }
 }
 

@@ -94,6 +94,8 @@ export class RelayTransport {
   setHome(url: string | undefined): void {
     const home = url === undefined ? undefined : RelayUrl.parse(url)
     if (this.#closed !== undefined || home?.href === this.#home) return
+    // what is on its way makes the old one used
+    this.flush()
     const now = this.#platform.now()
     const before = this.#home === undefined ? undefined : this.#connections.get(this.#home)
     this.#home = home?.href
@@ -237,8 +239,6 @@ export class RelayTransport {
 
   #forget(connection: RelayConnection): void {
     this.#connections.delete(connection.url.href)
-    if (connection.isTouched) this.#touched = this.#touched.filter((other) => other !== connection)
-    connection.isTouched = false
   }
 
   #retire(link: WebSocketLink): void {
@@ -266,7 +266,7 @@ export class RelayTransport {
     if (this.#closed !== undefined) return
     const now = this.#platform.now()
     for (const connection of [...this.#connections.values()]) if (connection.deadline() <= now) connection.tick(now)
-    if (this.#closed === undefined) this.#arm()
+    this.#arm()
   }
 }
 

@@ -1,10 +1,10 @@
 /**
  * The npm package `@number0/iroh` as a program that speaks the JSON lines of conformance/README.md (`tom-native listen`), so that
- * `NativePeer` runs it as well. It takes less: --bind, --secret, and no transport settings, which the package does not offer.
+ * `NativePeer` runs it as well. It takes less: --bind, --secret, relays (but not their roots), and no transport settings, which the package does not offer.
  */
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
-import type { Connection, Endpoint, EndpointAddr, Incoming } from '@number0/iroh'
+import type { Connection, Endpoint, EndpointAddr, Incoming, RelayMode } from '@number0/iroh'
 import { closeOf, messageOf } from './close-text.ts'
 import { type Dial, run } from './dial.ts'
 import { ALPNS, serve } from './serve.ts'
@@ -28,20 +28,55 @@ async function acceptOne(incoming: Incoming): Promise<Connection> {
 async function bind(args: readonly string[]): Promise<Endpoint> {
   const builder = iroh.Endpoint.builder()
   builder.applyMinimal()
-  builder.relayMode(iroh.RelayMode.disabled())
   const binds: string[] = []
   const extra: string[] = []
+  const relays: string[] = []
+  const quicPorts: string[] = []
+  let token: string | undefined
   for (let index = 0; index < args.length; index += 2) {
     const [flag, value = ''] = [args[index], args[index + 1]]
     if (flag === '--bind') binds.push(value)
     else if (flag === '--secret') builder.secretKey([...Buffer.from(value, 'hex')])
     else if (flag === '--alpn-extra') extra.push(value)
+    else if (flag === '--relay') relays.push(value)
+    else if (flag === '--relay-quic-port') quicPorts.push(value)
+    else if (flag === '--relay-token') token = value
     else throw new Error(`the npm node has no ${flag}`)
   }
   // Both families, or it opens a wildcard socket for the one that is missing.
   for (const addr of binds.length > 0 ? binds : ['127.0.0.1:0', '[::1]:0']) builder.bindAddr(addr)
   builder.alpns([...ALPNS, ...extra].map((alpn) => [...Buffer.from(alpn)]))
+  builder.relayMode(relayMode(relays, quicPorts, token))
   return builder.bind()
+}
+
+/** A port goes for its relay and for those that follow; without any there is no address discovery. */
+function relayMode(urls: readonly string[], quicPorts: readonly string[], authToken: string | undefined): RelayMode {
+  if (urls.length === 0) return iroh.RelayMode.disabled()
+  const map = iroh.RelayMap.empty()
+  for (const [index, url] of urls.entries()) {
+    const port = quicPorts[Math.min(index, quicPorts.length - 1)] ?? 'none'
+    map.insert({
+      url,
+      ...(port === 'none' ? {} : { quicPort: Number(port) }),
+      ...(authToken === undefined ? {} : { authToken }),
+    })
+  }
+  return iroh.RelayMode.custom(map)
+}
+
+/** The addresses that it would publish: `ip:port` and its relay. */
+function addrsOf(endpoint: Endpoint): string[] {
+  const addr = endpoint.addr()
+  const relay = addr.relayUrl()
+  return [...addr.directAddresses(), ...(relay === null ? [] : [relay])]
+}
+
+async function tellOnline(endpoint: Endpoint): Promise<void> {
+  const begin = performance.now()
+  await endpoint.online()
+  const ticket = iroh.EndpointTicket.fromAddr(endpoint.addr()).toString()
+  emit({ event: 'online', ms: performance.now() - begin, addrs: addrsOf(endpoint), ticket })
 }
 
 async function decide(incoming: Incoming): Promise<void> {
@@ -126,7 +161,10 @@ function dialOf(command: Line): Dial {
 
 function addrOf(command: Line): EndpointAddr {
   if (command.ticket !== undefined) return iroh.EndpointTicket.fromString(String(command.ticket)).endpointAddr()
-  return new iroh.EndpointAddr(iroh.EndpointId.fromString(String(command.id)), null, command.addrs as string[])
+  const addrs = command.addrs as string[]
+  const relay = addrs.find((addr) => addr.includes('://'))
+  const direct = addrs.filter((addr) => !addr.includes('://'))
+  return new iroh.EndpointAddr(iroh.EndpointId.fromString(String(command.id)), relay ?? null, direct)
 }
 
 function accepted({ connection }: Line): Connection {
@@ -150,6 +188,9 @@ async function answer(endpoint: Endpoint, command: Line): Promise<Line> {
     }
     case 'paths':
       return { event: 'result', paths: pathsOf(accepted(command)) }
+    case 'relays':
+      // The package tells where the endpoint is, and nothing of how it fares there.
+      return { event: 'result', relays: [], netReport: null, addrs: addrsOf(endpoint) }
     default:
       throw new Error(`the npm node knows no command ${command.cmd}`)
   }
@@ -163,6 +204,7 @@ async function main(): Promise<void> {
   const ticket = iroh.EndpointTicket.fromAddr(new iroh.EndpointAddr(endpoint.id(), null, addrs))
   emit({ event: 'listening', id: endpoint.id().toString(), addrs, ticket: ticket.toString() })
   void acceptLoop(endpoint)
+  if (args.includes('--relay')) void tellOnline(endpoint)
   for await (const text of createInterface({ input: process.stdin })) {
     if (text.trim() === '') continue
     const command = JSON.parse(text) as Line

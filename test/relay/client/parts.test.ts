@@ -109,17 +109,6 @@ describe('BatchWriter', () => {
     expect(frame.slice(0, 34)).toEqual(bytes(4, PEER, 0))
     expect(frame.subarray(34).every((byte) => byte === 3)).toBe(true)
   })
-
-  test('what is open for a relay that is gone is dropped, what is open for another stays', () => {
-    const sink = new Sink()
-    const writer = new BatchWriter()
-    writer.add(sink, PEER, bytes('a'))
-    writer.add(sink, PEER, bytes('b'))
-    expect(writer.drop(new Sink())).toBe(0)
-    expect(writer.drop(sink)).toBe(2)
-    writer.flush()
-    expect(sink.frames).toEqual([])
-  })
 })
 
 describe('SendQueue', () => {

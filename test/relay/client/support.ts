@@ -4,6 +4,7 @@ import { RelayUrl, SecretKey } from '../../../src/identity/index.ts'
 import type {
   HttpAnswer,
   Platform,
+  Timer,
   WebClient,
   WebSocketEnd,
   WebSocketLink,
@@ -145,6 +146,16 @@ export class FakeWeb implements WebClient {
 
 /** A virtual platform that lets promises run as well. */
 export class RunPlatform extends VirtualPlatform {
+  /** A real timer that is armed for never sleeps, and keeps the process alive: it has to be cancelled. */
+  override createTimer(callback: () => void): Timer {
+    const timer = super.createTimer(callback)
+    const arm = (at: number) => {
+      if (!Number.isFinite(at)) throw new Error(`a timer was armed for ${at}`)
+      timer.arm(at)
+    }
+    return { arm, cancel: () => timer.cancel() }
+  }
+
   /** Lets promises run. */
   async rest(): Promise<void> {
     for (let index = 0; index < 40; index++) await Promise.resolve()

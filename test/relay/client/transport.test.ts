@@ -204,6 +204,29 @@ describe('spec/relay.md §5.5: idle', () => {
     expect(scene.dials).toHaveLength(1)
   })
 
+  test('a relay that is home no more closes on time, and not while something is being sent there', async () => {
+    const scene = new Scene()
+    const link = await scene.home()
+    link.answersPings = true
+    await scene.platform.run(10_000)
+    scene.sendNow(HOME, 'hi')
+    await scene.platform.run(59_000)
+    scene.transport.setHome(undefined)
+    await scene.platform.run(999)
+    expect(link.isEnded).toBe(false)
+    await scene.platform.run(1)
+    expect(link.closedWith).toBe(1000)
+    const other = new Scene()
+    const otherLink = await other.home()
+    otherLink.answersPings = true
+    await other.platform.run(60_000)
+    other.send(HOME, 'hi')
+    other.transport.setHome(undefined)
+    other.transport.flush()
+    expect(otherLink.closedWith).toBeUndefined()
+    expect(otherLink.ofType(4)).toHaveLength(1)
+  })
+
   test('a relay that becomes home is dialled at once, however long it was to wait', async () => {
     const scene = new Scene()
     scene.platform.web!.onDial = ({ reject }) => reject(new Error('refused'))
@@ -278,7 +301,7 @@ describe('spec/relay.md §5.6: the network changes', () => {
     const scene = new Scene()
     scene.transport.setHome(HOME)
     scene.transport.networkChanged([])
-    await scene.platform.rest()
+    await scene.platform.run(0)
     expect(scene.dials).toHaveLength(1)
     expect(scene.dials[0]!.options.signal!.aborted).toBe(false)
     scene.dials[0]!.reject(new Error('refused'))
@@ -316,7 +339,7 @@ describe('close', () => {
   })
 
   test('a dial whose WebSocket opens afterwards is dropped', async () => {
-    const scene = new Scene()
+    const scene = new Scene({ relays: [relay(HOME, { token: 's3cret' })] })
     scene.transport.setHome(HOME)
     Object.assign(scene.lastDial, { reject: () => {} })
     await scene.transport.close()
@@ -378,6 +401,7 @@ describe('close', () => {
       expect(await scene.close()).toEqual([])
       await scene.platform.run(60_000)
       expect(scene.dials).toHaveLength(1)
+      expect(scene.blocks).toEqual([])
     }
     const scene = new Scene()
     Object.assign(scene.blocks, { push: () => void scene.transport.close() })

@@ -75,7 +75,7 @@ export class OutgoingQueue {
 
   /** Queues a copy of `frame`. False when it was dropped instead, and counted. */
   pushMessage(frame: Uint8Array): boolean {
-    if (false) {
+    if (this.#messages.length >= this.#limits.queueMessages) {
       this.#counters.tom_queue_full_messages++
       return false
     }

@@ -1,0 +1,63 @@
+/** The relay server alone in a process, so that what it holds and what it costs is its own. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { RelayServer, type RelayServerLimits } from '../../../src/relay/server/index.ts'
+import { answer } from './answer.ts'
+
+/** Memory is looked at so often, ms: a peak does not get by. */
+const SAMPLE_MS = 20
+
+let server: RelayServer | undefined
+let peakRss = 0
+
+const commands = {
+  /** Starts the one relay of this process. `openFiles`: how many this process may have. */
+  start: async (limits: Partial<RelayServerLimits>) => {
+    const openFiles = openFilesLimit()
+    server = await RelayServer.start({ httpBind: '127.0.0.1:0', limits })
+    setInterval(sample, SAMPLE_MS)
+    return { port: server.httpAddress!.port, openFiles }
+  },
+
+  /** `collect`: after garbage collections. The peak is counted anew from here. */
+  look: async ({ collect }: { readonly collect: boolean }) => {
+    const relay = server!
+    // What was let go in one collection may let go of more in the next.
+    for (let round = 0; collect && round < 3; round++) {
+      globalThis.gc!()
+      await nextTurn()
+    }
+    const { heapUsed, external, rss } = process.memoryUsage()
+    const peak = Math.max(peakRss, rss)
+    peakRss = 0
+    return {
+      clients: relay.clientCount,
+      connections: relay.connectionCount,
+      /** TCP connections that were not upgraded. */
+      waiting: Number(/^tom_relay_http_waiting (\d+)$/m.exec(relay.metrics())![1]),
+      counters: { ...relay.counters },
+      rss,
+      peakRss: peak,
+      /** On the heap of JavaScript, bytes; and in its buffers, of which links share some that stay. */
+      heap: heapUsed,
+      buffers: external,
+      /** Timers that run. */
+      timers: process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length,
+      cpuMs: process.cpuUsage().user / 1000 + process.cpuUsage().system / 1000,
+    }
+  },
+}
+
+export type RelayCommands = typeof commands
+
+answer(commands)
+
+function sample(): void {
+  peakRss = Math.max(peakRss, process.memoryUsage.rss())
+}
+
+/** Node raises its own limit as far as it may. */
+function openFilesLimit(): number {
+  const report = process.report.getReport() as unknown as { userLimits?: { open_files?: { soft: number | string } } }
+  const soft = Number(report.userLimits?.open_files?.soft)
+  return Number.isNaN(soft) ? Number.POSITIVE_INFINITY : soft
+}
