@@ -57,7 +57,7 @@ describe.each([4, 6] as const)('relay only, IPv%d', (family) => {
 
   test('TypeScript dials iroh', async () => {
     const listener = lab.run('right', TSX, [IROH, 'listen', '--relay', url, ...bindOf('right')])
-    const ticket = await listener.match(/"ticket":"(endpoint[a-z2-7]+)"/, 30_000)
+    const ticket = await listener.match(/"event":"online".*"ticket":"(endpoint[a-z2-7]+)"/, 30_000)
     expectRelayOnly(await pings('left', ticket))
     await listener.stop()
   })
@@ -66,7 +66,7 @@ describe.each([4, 6] as const)('relay only, IPv%d', (family) => {
     const listener = lab.run('right', TSX, [TOM, 'listen', '--relay', url, '--alpn', ALPN, ...bindOf('right')])
     const ticket = await listener.match(/ticket: (\S+)/, 20_000)
     const dialler = lab.run('left', TSX, [IROH, 'listen', '--relay', url, ...bindOf('left')])
-    await dialler.match(/"event":"listening"/, 30_000)
+    await dialler.match(/"event":"online"/, 30_000)
     dialler.write(JSON.stringify({ cmd: 'dial', tag: 1, action: 'echo', ticket, size: 100_000, count: 3 }))
     const result = JSON.parse(await dialler.match(/^(\{.*"event":"(?:result|error)".*)$/, 30_000))
     expect(result).toMatchObject({ event: 'result', verified: true })
