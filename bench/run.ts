@@ -79,7 +79,7 @@ const seconds = Math.round((performance.now() - started) / 1000)
 const note =
   `Medians of ${rounds} interleaved rounds (least–most), both ends in processes of their own, loopback; idle connections: growth of the process over ` +
   `${connections}, ${idleSeconds} s after they were opened (node-datachannel: a fifth of them). ` +
-  `Relay: 1,200-byte datagrams over plain HTTP, one generator process for both servers; added round trip: through the relay, less the same between two sockets; ` +
+  `Relay: 1,200-byte datagrams over plain HTTP, one generator process for both servers; added round trip: through the relay, less the median between two sockets; ` +
   `idle clients: ${relays.idleClients}, after ${relays.idleSeconds} s. ${describeOrigin(from)}.`
 const printed = `${renderTables(results)}\n\n${note}`
 process.stdout.write(`\n${printed}\n\n`)
