@@ -79,7 +79,7 @@ export class EndpointTable {
   /** The endpoint that `from` sends a datagram to, whose id stands at `at`. */
   destination(from: ConnectedEndpoint, bytes: Uint8Array, at: number): ConnectedEndpoint | undefined {
     const last = from.lastDestination
-    return last?.active !== undefined ? last : this.find(bytes, at)
+    return last?.active !== undefined && hasId(last, bytes, at) ? last : this.find(bytes, at)
   }
 
   /** Makes `connection` the active one of its id; one that was it hears Status 1. */

@@ -126,9 +126,8 @@ export class OutgoingQueue {
 
   /** Drops the newest frames of those that have more in the queue than `sender` would have. False when that does not make room for `length` bytes. */
   #makeRoom(length: number, sender: object): boolean {
-    if (length > this.#limits.queueBytes) return false
     const wanted = (this.#shares.get(sender) ?? 0) + this.#weightOf(length)
-    // who has half of it has most of it: a flood is dropped without a search
+    // who has half of it has most of it: a flood is dropped without a search, and so is what is larger than the queue
     if (2 * wanted > this.#weight) return false
     while (!this.#fits(length)) {
       const heaviest = this.#heaviest()

@@ -72,6 +72,7 @@ test('spec/relay.md §4.8: with too many connections of an id that all live, the
   const lab = new Lab({ limits: { maxInactivePerEndpoint: 2 } })
   const old = Array.from({ length: 3 }, () => lab.connect(1))
   lab.takeEvents()
+  lab.advance(15_000)
   const link = tryConnect(lab, 1)
   expect(link.got).toEqual(
     [bytes(3, 40, 'too many connections with this endpoint id'.slice(0, 40))].slice(1).concat(link.got),

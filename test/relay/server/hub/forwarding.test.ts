@@ -89,6 +89,17 @@ test('ids are told apart by all of their bytes', () => {
   expect(lab.counters.send_packets_dropped).toBe(1)
 })
 
+test('a receiver that left and came back is found again', () => {
+  const lab = new Lab()
+  const [alice, bob] = [lab.connect(1), lab.connect(2)]
+  alice.send(bob, 'one')
+  bob.link.end()
+  alice.send(bob, 'two')
+  const again = lab.connect(2)
+  alice.send(bob, 'three')
+  expect([bob.takeTexts(), again.takeTexts()]).toEqual([['one'], ['three']])
+})
+
 test('a client may send to itself', () => {
   const lab = new Lab()
   const alice = lab.connect(1)

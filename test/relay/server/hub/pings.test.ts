@@ -76,6 +76,18 @@ test.each([
   expect(client.link.isTerminated).toBe(true)
 })
 
+test('spec/relay.md §3.5: the interval is drawn anew for each ping', () => {
+  const lab = new Lab()
+  const client = lab.connect(1)
+  const gaps = new Set<number>()
+  for (let i = 0; i < 10; i++) {
+    const { after, payload } = untilPing(lab, client, 20_100)!
+    client.link.feed(bytes(10, payload))
+    gaps.add(after)
+  }
+  expect(gaps.size).toBeGreaterThan(3)
+})
+
 test('a client that answers all pings stays for hours', () => {
   const lab = new Lab()
   const client = lab.connect(1)

@@ -73,6 +73,25 @@ test('spec/relay.md §4.3: a rate limit that strikes in the handshake is told on
   expect(link.isPaused).toBe(false)
 })
 
+test('spec/relay.md §4.3: one that struck while the access rules decided is told after the decision', async () => {
+  let decide = (_: { allowed: true }) => {}
+  const access = {
+    allow: () =>
+      new Promise<{ allowed: true }>((resolve) => {
+        decide = resolve
+      }),
+  }
+  const lab = new Lab({ access, limits: { rateLimit: { ...RATE, maxBurstBytes: 50 } } })
+  const link = lab.accept()
+  link.feed(bytes(1, new Uint8Array(32).fill(9), 64, new Uint8Array(64)))
+  expect([link.isPaused, link.got.length]).toEqual([true, 1])
+  decide({ allowed: true })
+  for (let i = 0; i < 5; i++) await Promise.resolve()
+  expect(link.got.slice(1)).toEqual([bytes(2), bytes(13, 2)])
+  lab.advance(100)
+  expect(link.isPaused).toBe(false)
+})
+
 test('spec/relay.md §4.3: limits change live, begin full, and let go of those that waited', () => {
   const lab = new Lab()
   const client = lab.connect(1)
@@ -166,6 +185,25 @@ test('who sends very much is not read from until the event loop has turned', () 
   }
   expect(turns).toBe(9)
   expect(lab.counters.tom_turn_pauses).toBe(9)
+})
+
+test('a client is read from again when neither its rate limit nor the turn of others forbids it', () => {
+  const lab = new Lab({ limits: { turnBytes: 10_000 } })
+  const client = lab.connect(1)
+  raw(client, 20_000)
+  lab.hub.setRateLimit(RATE)
+  client.link.onRead(5_000)
+  lab.hub.setRateLimit(undefined)
+  expect(client.link.isPaused).toBe(true)
+  lab.platform.turn()
+  expect(client.link.isPaused).toBe(false)
+
+  lab.hub.setRateLimit(RATE)
+  raw(client, 20_000)
+  lab.platform.turn()
+  expect(client.link.isPaused).toBe(true)
+  lab.hub.setRateLimit(undefined)
+  expect(client.link.isPaused).toBe(false)
 })
 
 test('a hundred honest clients get everything through while one floods, with large frames or tiny ones', () => {

@@ -136,6 +136,20 @@ test('spec/relay.md §4.1: a client that reads slowly, but reads, is kept', () =
   expect(slow.link.isTerminated).toBe(true)
 })
 
+test('spec/relay.md §4.1: bytes taken count as reading, also while the link is over its limit', () => {
+  const { lab, filler, slow } = labOf()
+  // past the queue: an answer to a ping of ours goes so, but nine bytes are too few for this test
+  slow.link.send(new Uint8Array(60_000))
+  filler.send(slow, 'waits')
+  lab.advance(1_000)
+  slow.link.take(1)
+  expect(slow.link.queuedBytes).toBeGreaterThanOrEqual(512 * 1024)
+  lab.advance(2_900)
+  expect(slow.link.isEnded).toBe(false)
+  lab.advance(100)
+  expect(slow.link.isTerminated).toBe(true)
+})
+
 test('a queue that became empty does not drop its client later', () => {
   const { lab, filler, slow } = labOf()
   filler.send(slow, 'waits')
