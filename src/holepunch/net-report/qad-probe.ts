@@ -51,7 +51,7 @@ export function qadTarget({ url, quicPort }: RelayConfig): QadTarget | undefined
 }
 
 /** The family of a numeric address; undefined for a name. */
-export function familyOfLiteral(host: string): Family | undefined {
+function familyOfLiteral(host: string): Family | undefined {
   if (host.includes(':')) return 6
   // In a parsed URL nothing but an IPv4 address ends in a number.
   return /\d$/.test(host) && isIp(host) ? 4 : undefined

@@ -52,3 +52,12 @@ test('a callback may cancel what is due with it, clear, and ask for more', () =>
   expect(heard).toEqual(['at once 10'])
   expect(platform.nextTimer).toBe(Number.POSITIVE_INFINITY)
 })
+
+test('a timer that comes late fires them in the order of their times', () => {
+  const { platform, heard, after } = create()
+  after(20, 'b')
+  after(10, 'a')
+  platform.time += 100
+  platform.advance(0)
+  expect(heard).toEqual(['a 100', 'b 100'])
+})

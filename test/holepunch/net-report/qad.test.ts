@@ -118,6 +118,67 @@ describe('a full report', () => {
     await end()
   })
 
+  test('spec/relay.md §6.1: three relays, of which one sees us elsewhere', async () => {
+    const { net, platform, reporter, reports, end } = create({
+      a: { v4: 1, delayMs: 10 },
+      b: { v4: 2, delayMs: 20 },
+      c: { v4: 3, delayMs: 30 },
+    })
+    net.nat = (_socket, to) => ({ host: '203.0.113.5', port: to === '192.0.2.2' ? 4102 : 4101 })
+    reporter.start()
+    await pass(platform, 1000)
+    expect(text(reports.at(-1))).toMatchObject({ v4: '203.0.113.5:4101', varies: [true, undefined] })
+    await end()
+  })
+
+  test('spec/relay.md §5.7: answers over UDP come first: HTTPS does not end a report that has too few', async () => {
+    const { platform, reporter, reports, end } = create({
+      a: { v4: 1, delayMs: 5, latencyMs: 10 },
+      b: { v4: 2, delayMs: 50, latencyMs: 10 },
+    })
+    reporter.start()
+    await pass(platform, 1000)
+    expect(reports.at(-1)).toMatchObject({ durationMs: 200 })
+    expect(text(reports.at(-1)).varies).toEqual([false, undefined])
+    await end()
+  })
+
+  test('spec/relay.md §5.7: nor while a family has had no try that ended', async () => {
+    const hosts = [1, 2, 3].map((last): [string, RelayHost] => [
+      `r${last}`,
+      { v4: last, v6: last, delayMs: 5, latencyMs: 10 },
+    ])
+    const { net, platform, reporter, reports, end } = create(Object.fromEntries(hosts))
+    for (const last of [1, 2, 3]) net.delays.set(`2001:db8::${last}`, 100)
+    reporter.start()
+    await pass(platform, 1000)
+    expect(reports.at(-1)).toMatchObject({ isFull: true, udpV6: true, durationMs: 400 })
+    await end()
+  })
+
+  test('a first relay that ends its connection leaves the place to the next', async () => {
+    const { platform, reporter, server, live, end } = create({ a: { v4: 1, delayMs: 5 }, b: { v4: 2, delayMs: 100 } })
+    reporter.start()
+    await pass(platform, 100)
+    server('a').driver.closeConnection(server('a').seen[0]!.connection!, 1, 'finished')
+    await pass(platform, 1000)
+    expect([live(), server('b').live]).toEqual([1, 1])
+    await end()
+  })
+
+  test('a name that is found when the report is over is not dialled', async () => {
+    const { net, platform, web, reporter, end } = create({ a: { v4: 1, delayMs: 5 } })
+    const found: ((addresses: readonly string[]) => void)[] = []
+    web.resolve = () => new Promise((resolve) => found.push(resolve))
+    reporter.start()
+    await pass(platform, 5000)
+    expect(reporter.last).toMatchObject({ durationMs: 3200 })
+    found[0]!(['192.0.2.1'])
+    await pass(platform, 100)
+    expect(net.sent.size).toBe(0)
+    await end()
+  })
+
   test('spec/relay.md §5.7: a family in which no relay has an address is not waited for', async () => {
     const { platform, reporter, reports, end } = create({ a: { v4: 1, delayMs: 10 }, b: { v4: 2, delayMs: 20 } })
     reporter.start()
@@ -205,6 +266,24 @@ describe('a full report', () => {
     await pass(platform, 4000)
     const asked = Object.keys(hosts).filter((name) => server(name).seen.length > 0)
     expect(asked.sort()).toEqual(['a', 'b', 'c', 'd', 'e'])
+    await end()
+  })
+
+  test('spec/relay.md §5.7: the home is one of them', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'home']
+    const hosts = Object.fromEntries(
+      names.map((name, index): [string, RelayHost] => [name, { v4: index + 1, delayMs: 5, latencyMs: 50 }]),
+    )
+    const { net, platform, web, reporter, homes, server, end } = create(hosts)
+    web.hosts.get(url('home'))!.latencyMs = 1
+    reporter.start()
+    await pass(platform, 1000)
+    expect(homes[0]).toBe(`${url('home')} 1`)
+    expect([server('e').seen.length, server('home').seen.length]).toEqual([1, 0])
+    net.delays.set('192.0.2.7', 5)
+    reporter.request('incremental')
+    await pass(platform, 1000)
+    expect([server('e').seen.length, server('home').seen.length]).toEqual([1, 1])
     await end()
   })
 

@@ -1,48 +1,9 @@
 /** What the reporter does with relays that are measured over HTTPS alone. Address discovery has a file of its own. */
 import { describe, expect, test } from 'vitest'
-import { type NetReport, NetReporter, type NetReporterOptions } from '../../../src/holepunch/index.ts'
-import { RelayUrl } from '../../../src/identity/index.ts'
-import type { RelayConfig } from '../../../src/relay/index.ts'
+import type { NetReporter } from '../../../src/holepunch/index.ts'
 import { VirtualPlatform } from '../../driver/virtual-platform.ts'
-import type { FakeHost } from './fake-web.ts'
-import { NetPlatform, pass } from './virtual-net.ts'
-
-const NEVER = Number.POSITIVE_INFINITY
-const MINUTE = 60_000
-const url = (name: string) => `https://${name}.relay.test/`
-const config = (name: string): RelayConfig => ({ url: RelayUrl.parse(url(name)) })
-
-function create(hosts: Readonly<Record<string, FakeHost>>, change: Partial<NetReporterOptions> = {}) {
-  const platform = new NetPlatform()
-  const { web } = platform
-  for (const [name, host] of Object.entries(hosts)) web.hosts.set(url(name), { ...host })
-  const startedAt = platform.time
-  const names = Object.keys(hosts)
-  const reports: NetReport[] = []
-  const reportedAt: number[] = []
-  const homes: string[] = []
-  const errors: unknown[] = []
-  const reporter = new NetReporter({
-    platform,
-    driver: undefined,
-    trustedRoots: () => undefined,
-    relays: () => names.map(config),
-    onReport: (report) => {
-      reports.push(report)
-      reportedAt.push(platform.time - startedAt)
-    },
-    onHome: (home) => {
-      const name = home === undefined ? 'none' : new URL(home).hostname.split('.')[0]
-      homes.push(`${name} ${platform.time - startedAt}`)
-    },
-    onError: (error) => errors.push(error),
-    ...change,
-  })
-  const asked = () => web.requests.map(({ url, at }) => `${new URL(url).hostname.split('.')[0]} ${at - startedAt}`)
-  return { platform, web, reporter, reports, reportedAt, homes, errors, names, asked, startedAt }
-}
-
-const THREE = { a: { latencyMs: 60 }, b: { latencyMs: 5 }, c: { latencyMs: 30 } }
+import { create, MINUTE, NEVER, settleClose, THREE, url } from './https-relays.ts'
+import { pass } from './virtual-net.ts'
 
 describe('the first report', () => {
   test('spec/relay.md §5.7: of relays that answer after 60, 5 and 30 ms the second becomes home, 5 ms after the start', async () => {
@@ -134,6 +95,31 @@ describe('the first report', () => {
     await settleClose(platform, reporter)
   })
 
+  test('spec/relay.md §6.2: a question has 3 s, then it is withdrawn', async () => {
+    const { platform, web, reporter } = create({ a: {} })
+    web.canSetHeaders = false
+    reporter.start()
+    await pass(platform, 2999)
+    expect(web.open).toBe(3)
+    await pass(platform, 1)
+    expect(web.open).toBe(2)
+    await pass(platform, 200)
+    expect(web.open).toBe(0)
+    await settleClose(platform, reporter)
+  })
+
+  test('spec/endpoint.md §6.3: of several samples the least', async () => {
+    const { platform, web, reporter, reports } = create({ a: { latencyMs: 60 }, silent: {} })
+    reporter.start()
+    for (const latencyMs of [20, 40]) {
+      await pass(platform, 99)
+      web.hosts.get(url('a'))!.latencyMs = latencyMs
+    }
+    await pass(platform, 4000)
+    expect([...reports[0]!.relayLatencies.values()]).toEqual([{ httpsMs: 20 }])
+    await settleClose(platform, reporter)
+  })
+
   test('a client that neither answers nor ends does not hold the report up', async () => {
     const { platform, web, reporter, reportedAt } = create({ a: {} })
     web.isDeaf = true
@@ -162,12 +148,6 @@ describe('the first report', () => {
     await settleClose(platform, reporter)
   })
 })
-
-async function settleClose(platform: VirtualPlatform, reporter: NetReporter): Promise<void> {
-  const closed = reporter.close()
-  await pass(platform, 1)
-  await closed
-}
 
 describe('later reports', () => {
   test('spec/endpoint.md §6.1: an hour: a report 20 to 26 s after each other, a full one every five minutes', async () => {
@@ -238,6 +218,48 @@ describe('later reports', () => {
     await settleClose(platform, reporter)
   })
 
+  test('a request takes the place of the report that was due: never two at once', async () => {
+    const { platform, reporter, reportedAt } = create({ a: {} })
+    const { random } = platform
+    const shortest = { fill: (out: Uint8Array) => (out.length === 4 ? out.fill(0) : random.fill(out)) }
+    Object.assign(platform, { random: shortest })
+    reporter.start()
+    await pass(platform, 22_000)
+    reporter.request('full')
+    await pass(platform, 8_000)
+    // The pause would have ended at 23.2 s.
+    expect(reportedAt).toEqual([3200, 25_200])
+    await settleClose(platform, reporter)
+  })
+
+  test('spec/relay.md §5.7: a full report compares all relays afresh, a first home or not', async () => {
+    const { platform, web, reporter, homes } = create({ a: { latencyMs: 30 }, b: { latencyMs: 40 } })
+    reporter.start()
+    await pass(platform, 1000)
+    web.hosts.get(url('b'))!.latencyMs = 25
+    reporter.request('full')
+    await pass(platform, 1000)
+    expect(homes).toEqual(['a 30', 'b 1230'])
+    await settleClose(platform, reporter)
+  })
+
+  test('a request from inside a callback, while another waits', async () => {
+    const made: NetReporter[] = []
+    const ends: number[] = []
+    const { platform, reporter } = create(THREE, {
+      onReport: () => {
+        ends.push(platform.time)
+        if (ends.length === 1) made[0]!.request('full')
+      },
+    })
+    made.push(reporter)
+    reporter.start()
+    reporter.request('full')
+    await pass(platform, 5000)
+    expect(ends).toEqual([1060, 1320, 1580])
+    await settleClose(platform, reporter)
+  })
+
   test('requests from inside a callback', async () => {
     const made: NetReporter[] = []
     let count = 0
@@ -291,6 +313,16 @@ describe('a relay map that changes', () => {
     await settleClose(platform, reporter)
   })
 
+  test('home is taken out while a report is made, and no other answers', async () => {
+    const { platform, reporter, names, homes } = create({ a: { latencyMs: 10 }, b: {} })
+    reporter.start()
+    await pass(platform, 20)
+    names.shift()
+    await pass(platform, 5000)
+    expect(homes).toEqual(['a 10', 'none 3200'])
+    await settleClose(platform, reporter)
+  })
+
   test('a nearer one appears', async () => {
     const { platform, reporter, web, names, homes } = create({ a: { latencyMs: 60 }, c: { latencyMs: 30 } })
     reporter.start()
@@ -330,93 +362,6 @@ describe('a relay map that changes', () => {
     await pass(platform, 50)
     expect(asked()).toEqual(['a 0'])
     expect(reports).toHaveLength(1)
-    await settleClose(platform, reporter)
-  })
-})
-
-describe('captive portals', () => {
-  const portal = (host: FakeHost) => {
-    const world = create({ a: {} })
-    world.web.hosts.set('http://a.relay.test/generate_204', host)
-    return world
-  }
-  const good = { 'x-iroh-response': 'response ts_a.relay.test' }
-
-  test.each([
-    ['the relay itself', { latencyMs: 10, status: 204, headers: good }, false],
-    ['another status', { latencyMs: 10, status: 200, headers: good }, true],
-    ['no response to the challenge', { latencyMs: 10, status: 204 }, true],
-    ['another response', { latencyMs: 10, headers: { 'x-iroh-response': 'response ts_b.relay.test' } }, true],
-    ['no answer', {}, undefined],
-    ['refused', { latencyMs: 10, isRefused: true }, undefined],
-  ])('spec/relay.md §6.3: %s', async (_what, host, expected) => {
-    const { platform, web, reporter, reports } = portal(host)
-    reporter.start()
-    await pass(platform, 10_000)
-    const asked = web.requests.filter(({ url }) => url.startsWith('http:'))
-    expect(asked).toEqual([
-      {
-        at: 1200,
-        url: 'http://a.relay.test/generate_204',
-        headers: { 'X-Iroh-Challenge': 'ts_a.relay.test' },
-      },
-    ])
-    expect(reports[0]!.captivePortal).toBe(expected)
-    await settleClose(platform, reporter)
-  })
-
-  test('spec/endpoint.md §6.1: while there is a portal and no UDP, every report is a full one', async () => {
-    const { platform, web, reporter, reports } = portal({ latencyMs: 10, status: 200 })
-    reporter.start()
-    await pass(platform, 2 * MINUTE)
-    expect(reports.every(({ isFull, captivePortal }) => isFull && captivePortal)).toBe(true)
-    expect(reports.length).toBeGreaterThan(3)
-    web.hosts.set('http://a.relay.test/generate_204', { latencyMs: 10, headers: good })
-    await pass(platform, MINUTE)
-    expect(reports.at(-1)).toMatchObject({ isFull: false })
-    await settleClose(platform, reporter)
-  })
-
-  test('spec/relay.md §6.3: not asked when the report is complete before', async () => {
-    const { platform, web, reporter, reports } = create({ a: { latencyMs: 10 } })
-    reporter.start()
-    await pass(platform, 5000)
-    expect(web.requests.filter(({ url }) => url.startsWith('http:'))).toEqual([])
-    expect('captivePortal' in reports[0]!).toBe(false)
-    await settleClose(platform, reporter)
-  })
-
-  test('spec/relay.md §6.3: when every probe has failed, the portal has the last word', async () => {
-    const { platform, web, reporter, reports, reportedAt } = create({ a: { latencyMs: 5, isRefused: true } })
-    web.hosts.set('http://a.relay.test/generate_204', { latencyMs: 300, status: 200 })
-    reporter.start()
-    await pass(platform, 5000)
-    expect(reports[0]!.captivePortal).toBe(true)
-    expect(reportedAt).toEqual([500])
-    await settleClose(platform, reporter)
-  })
-
-  test('spec/relay.md §6.3: limited to 2 s', async () => {
-    const { platform, web, reporter, reportedAt } = create({ a: { latencyMs: 5, isRefused: true } })
-    web.hosts.set('http://a.relay.test/generate_204', {})
-    reporter.start()
-    await pass(platform, 5000)
-    expect(reportedAt).toEqual([2200])
-    await settleClose(platform, reporter)
-  })
-
-  test('spec/relay.md §6.3: hosts that a relay would not echo are not asked, nor is anybody by a browser', async () => {
-    const literal = create({}, { relays: () => [{ url: RelayUrl.parse('https://[2001:db8::1]/') }] })
-    literal.reporter.start()
-    await pass(literal.platform, 3000)
-    expect(literal.web.requests.map(({ url }) => url)).toEqual(new Array(3).fill('https://[2001:db8::1]/ping'))
-    await settleClose(literal.platform, literal.reporter)
-
-    const { platform, web, reporter } = portal({ latencyMs: 10 })
-    web.canSetHeaders = false
-    reporter.start()
-    await pass(platform, 3000)
-    expect(web.requests.every(({ url }) => url.startsWith('https:'))).toBe(true)
     await settleClose(platform, reporter)
   })
 })
@@ -493,6 +438,30 @@ describe('the owner', () => {
       await pass(platform, 2 * MINUTE)
       expect([calls, platform.nextTimer, web.open]).toEqual([1, NEVER, 0])
     }
+  })
+
+  test.each([
+    ['home is taken out: at the end of a report', 20, false, 0],
+    ['home is taken out: at the start of one', 1000, true, 1],
+    ['all are taken out', 1000, true, 1],
+  ])('close from inside of onHome, %s', async (what, ms, asks, count) => {
+    const made: NetReporter[] = []
+    let calls = 0
+    const { platform, reporter, web, names, reports } = create(THREE, {
+      onHome: () => {
+        if (++calls === 2) void made[0]!.close()
+      },
+    })
+    made.push(reporter)
+    reporter.start()
+    await pass(platform, ms)
+    names.splice(0, what.startsWith('all') ? 3 : 2)
+    if (asks) {
+      reporter.request('full')
+      expect(platform.nextTimer).toBe(NEVER)
+    }
+    await pass(platform, 5000)
+    expect([calls, reports.length, platform.nextTimer, web.open]).toEqual([2, count, NEVER, 0])
   })
 
   test('close before start', async () => {
