@@ -17,6 +17,9 @@ const MAX_DIRECT_TRIES = 3
 const FIRST_RETRY_MS = 2_000
 const LAST_RETRY_MS = 60_000
 
+/** Before the first sample: what QUIC begins with (RFC 9002 §6.2.2). */
+const UNKNOWN_RTT_MS = 333
+
 export interface PathWishes {
   /** Ways to the peer through relays, the client's only. */
   readonly relays: readonly Route[]
@@ -184,7 +187,7 @@ export class ConnectionPaths {
         usable.map((path) => ({
           key: path.id,
           kind: this.#kindOf(path.route),
-          rttMs: path.rttMs,
+          rttMs: path.rttMs > 0 ? path.rttMs : UNKNOWN_RTT_MS,
           isCurrent: path === current,
         })),
       ) ?? current.id

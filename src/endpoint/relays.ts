@@ -20,6 +20,8 @@ const MAX_RELAYS_PER_PEER = 4
 /** A home relay that is not connected for so long is replaced if another answers, and then asked for again as often, ms. Guesses. */
 const AWAY_MS = 2_000
 const STILL_AWAY_MS = 10_000
+/** A relay that was away is not chosen again for so long while another is there, ms. As long as latencies are remembered (spec/endpoint.md §6.4). */
+const SHUNNED_MS = 300_000
 
 /** Decides whether a relay that an address names, and the application did not configure, may be dialled. */
 export type RelayPolicy = (url: RelayUrl) => boolean
@@ -54,6 +56,8 @@ export class EndpointRelays {
   readonly #news = new WaitQueue()
   readonly #awayTimer: Timer
   #isAway = false
+  #shunned: string | undefined = undefined
+  #shunnedUntil = 0
   /** Of the last attempt that failed, until one succeeds. */
   #homeError: Error | undefined = undefined
 
@@ -93,7 +97,7 @@ export class EndpointRelays {
       platform,
       driver: this.#driver,
       trustedRoots,
-      relays: () => this.#relays,
+      relays: () => this.#eligible,
       onReport: () => this.#news.wake(),
       onHome: (url) => this.#setHome(url),
       onError,
@@ -105,9 +109,17 @@ export class EndpointRelays {
   configure(relays: readonly RelayConfig[]): void {
     this.#relays = relays
     this.#transport.configure(relays)
+    this.#shunned = undefined
     if (relays.length === 0) this.#setHome(undefined)
-    else if (this.#reporter === undefined) this.#report()
-    else this.#reporter.request('full')
+    if (this.#reporter !== undefined) this.#reporter.request('full')
+    else if (relays.length > 0) this.#report()
+  }
+
+  /** Relays that may become home: all but one that failed us of late, if there are others. */
+  get #eligible(): readonly RelayConfig[] {
+    if (this.#shunned === undefined || this.#setup.platform.now() >= this.#shunnedUntil) return this.#relays
+    const others = this.#relays.filter(({ url }) => url.href !== this.#shunned)
+    return others.length > 0 ? others : this.#relays
   }
 
   get hasRelays(): boolean {
@@ -213,7 +225,10 @@ export class EndpointRelays {
     this.#isAway = !isConnected
   }
 
+  /** It may well answer probes and still let nobody in: for a while it is none of those to choose from. */
   #onAway(): void {
+    this.#shunned = this.#home
+    this.#shunnedUntil = this.#setup.platform.now() + SHUNNED_MS
     this.#reporter?.request('full')
     this.#awayTimer.arm(this.#setup.platform.now() + STILL_AWAY_MS)
   }

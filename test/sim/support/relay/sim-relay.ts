@@ -1,7 +1,12 @@
 /** A relay in virtual time: the real `RelayHub`, which can be killed and started again. */
 import { createNodeCrypto } from '../../../../src/crypto/node/index.ts'
 import type { WebSocketLink } from '../../../../src/platform/index.ts'
-import { type RelayClientRequest, RelayHub, type RelayLimits } from '../../../../src/relay/server/hub/index.ts'
+import {
+  type AccessControl,
+  type RelayClientRequest,
+  RelayHub,
+  type RelayLimits,
+} from '../../../../src/relay/server/hub/index.ts'
 import type { SimPlatform } from '../platform.ts'
 import type { SimLink } from './link.ts'
 
@@ -12,12 +17,14 @@ export class SimRelay {
   links: SimLink[] = []
   readonly #platform: SimPlatform
   readonly #limits: Partial<RelayLimits>
+  readonly #access: AccessControl | undefined
   #hub: RelayHub | undefined
 
-  constructor(host: string, platform: SimPlatform, limits: Partial<RelayLimits> = {}) {
+  constructor(host: string, platform: SimPlatform, limits: Partial<RelayLimits> = {}, access?: AccessControl) {
     this.url = `http://${host}/`
     this.#platform = platform
     this.#limits = limits
+    this.#access = access
     this.#hub = this.#start()
   }
 
@@ -31,7 +38,12 @@ export class SimRelay {
   }
 
   #start(): RelayHub {
-    return new RelayHub({ platform: this.#platform, crypto: createNodeCrypto(), limits: this.#limits })
+    return new RelayHub({
+      platform: this.#platform,
+      crypto: createNodeCrypto(),
+      limits: this.#limits,
+      access: this.#access,
+    })
   }
 
   accept(link: WebSocketLink, request: RelayClientRequest): void {

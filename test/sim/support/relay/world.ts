@@ -9,7 +9,7 @@ import { createNodeCrypto } from '../../../../src/crypto/node/index.ts'
 import { Endpoint, type EndpointOptions } from '../../../../src/endpoint/index.ts'
 import { SecretKey } from '../../../../src/identity/index.ts'
 import { type RelayStatus, RelayTransport } from '../../../../src/relay/index.ts'
-import type { RelayLimits } from '../../../../src/relay/server/hub/index.ts'
+import type { AccessControl, RelayLimits } from '../../../../src/relay/server/hub/index.ts'
 import { VirtualClock } from '../clock.ts'
 import { Delay, Link, type LinkPart } from '../link-parts.ts'
 import { Network } from '../network.ts'
@@ -149,8 +149,8 @@ export class RelayWorld {
     })
   }
 
-  relay(name: string, limits?: Partial<RelayLimits>): SimRelay {
-    const relay = new SimRelay(`${name}.example`, this.#platform(`relay-${name}`), limits)
+  relay(name: string, limits?: Partial<RelayLimits>, access?: AccessControl): SimRelay {
+    const relay = new SimRelay(`${name}.example`, this.#platform(`relay-${name}`), limits, access)
     this.relays.set(`${name}.example`, relay)
     return relay
   }
