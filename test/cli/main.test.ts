@@ -4,7 +4,9 @@ import { expect, test } from 'vitest'
 import { SecretKey } from '../../src/identity/index.ts'
 import { bind } from '../endpoint/pair.ts'
 import { events } from './events.ts'
-import { folder, run, Tom } from './tom.ts'
+import { folder, run, Tom, useTom } from './tom.ts'
+
+useTom()
 
 const LOOPBACK = ['--bind', '127.0.0.1:0']
 const ID = SecretKey.fromBytes(new Uint8Array(32).fill(1)).id.toString()

@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parseRelayConfig } from '../../src/cli/relay-config.ts'
 import { relayServerOptions } from '../../src/cli/relay-options.ts'
 import { SecretKey } from '../../src/identity/index.ts'
+import { createRelayCounters } from '../../src/relay/server/hub/index.ts'
 import type { AccessRequest, RelayServerOptions } from '../../src/relay/server/index.ts'
+import { metricsText } from '../../src/relay/server/metrics.ts'
 
 const ID = SecretKey.fromBytes(new Uint8Array(32).fill(1)).id
 const parse = (text: string) => parseRelayConfig(text, 'relay.toml')
@@ -109,6 +112,24 @@ describe('spec/relay.md §4.5: the config file', () => {
     const tls = 'http_bind_addr = "[::]:2"\n[tls]\ncert_mode = "Manual"\nhttps_bind_addr = "[::]:3"'
     expect(options(tls, { bind })).toMatchObject({ httpBind: '[::]:2', tls: { bind } })
   })
+})
+
+test('docs/relay.md has every key, and every metric it names exists', () => {
+  const page = readFileSync(new URL('../../docs/relay.md', import.meta.url), 'utf8')
+  const known = (text: string): string[] => /known here: (.*)\)$/.exec(failure(text))![1]!.split(', ')
+  const keys = [
+    ...known('x = 1').filter((key) => key !== 'tls' && key !== 'limits'),
+    ...known('[tls]\ncert_mode = "Manual"\nx = 1').map((key) => `tls.${key}`),
+    ...known('[limits]\nx = 1').flatMap((key) => (key === 'client' ? [] : [`limits.${key}`])),
+    ...known('[limits.client.rx]\nx = 1').map((key) => `limits.client.rx.${key}`),
+  ]
+  expect(keys.length).toBe(25)
+  expect(keys.filter((key) => !page.includes(`\`${key}\``))).toEqual([])
+  const metrics = metricsText(createRelayCounters(), [])
+  const named = [...page.matchAll(/`((?:tom_relay|relayserver)_[a-z_]+)`/g)].map(([, name]) => name!)
+  const own = ['tom_relay_http_refused_total', 'tom_relay_resident_bytes', 'tom_relay_certificate_not_after_seconds']
+  expect(named.filter((name) => !metrics.includes(`\n${name} `) && !own.includes(name))).toEqual([])
+  expect(named.length).toBeGreaterThan(10)
 })
 
 describe('one line that names the file and the key', () => {

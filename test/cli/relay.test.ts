@@ -8,7 +8,9 @@ import { Pki } from '../relay/server/pki.ts'
 import { ask } from '../relay/server/raw-http.ts'
 import { Identity, WsClient } from '../relay/server/ws-client.ts'
 import { events } from './events.ts'
-import { folder, run, Tom } from './tom.ts'
+import { folder, run, Tom, useTom } from './tom.ts'
+
+useTom()
 
 const PKI = new Pki()
 const PAIR = PKI.issue()

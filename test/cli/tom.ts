@@ -1,17 +1,27 @@
 /** Runs the `tom` command, bundled as it is shipped, as a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll } from 'vitest'
 import { buildCli } from '../../scripts/build.ts'
 
-/** For files of the tests; removed afterwards. */
+/** For files of the tests; emptied after each test file. */
 export const folder = mkdtempSync(join(tmpdir(), 'tom-cli-'))
 const MAIN = join(folder, 'tom.mjs')
 
-beforeAll(() => buildCli(MAIN))
-afterAll(() => rmSync(folder, { recursive: true }))
+/** Each test file calls this once: the files of a suite share this module, so a hook of its own would belong to one of them only. */
+export function useTom(): void {
+  beforeAll(async () => {
+    mkdirSync(folder, { recursive: true })
+    await buildCli(MAIN)
+  })
+  afterEach(async () => {
+    for (const tom of running) tom.kill()
+    await Promise.all([...running].map(({ ended }) => ended))
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+}
 
 export interface Result {
   readonly code: number | null
@@ -72,10 +82,5 @@ export class Tom {
 }
 
 const running = new Set<Tom>()
-
-afterEach(async () => {
-  for (const tom of running) tom.kill()
-  await Promise.all([...running].map(({ ended }) => ended))
-})
 
 export const run = (...args: string[]): Promise<Result> => new Tom(...args).ended

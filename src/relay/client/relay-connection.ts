@@ -31,10 +31,9 @@ export interface ConnectionHost extends SessionHost {
 }
 
 /**
- * `dialling`: until the WebSocket is open; `greeting`: the handshake; `waiting`: for the next attempt; `stopped`: no attempt can ever succeed; `closed`: for
- * good.
+ * `dialling`: until the handshake is done; `waiting`: for the next attempt; `stopped`: no attempt can ever succeed; `closed`: for good.
  */
-type State = 'dialling' | 'greeting' | 'connected' | 'waiting' | 'stopped' | 'closed'
+type State = 'dialling' | 'connected' | 'waiting' | 'stopped' | 'closed'
 
 export class RelayConnection implements SessionOwner {
   readonly url: RelayUrl
@@ -214,7 +213,6 @@ export class RelayConnection implements SessionOwner {
       case 'waiting':
         return this.#retryAt
       case 'dialling':
-      case 'greeting':
         return this.#connectBy
       default:
         return NEVER
@@ -222,9 +220,7 @@ export class RelayConnection implements SessionOwner {
   }
 
   #idleAt(): number {
-    return this.#isHome || this.#state === 'closed'
-      ? NEVER
-      : this.#lastSentAt + this.#host.limits.idleMs
+    return this.#isHome || this.#state === 'closed' ? NEVER : this.#lastSentAt + this.#host.limits.idleMs
   }
 
   #dropQueue(): void {
@@ -266,7 +262,6 @@ export class RelayConnection implements SessionOwner {
 
   #greet(link: WebSocketLink): void {
     this.#link = link
-    this.#state = 'greeting'
     const protocol = RELAY_PROTOCOLS.find((name) => name === link.protocol)
     if (protocol === undefined) {
       this.#fail('RELAY_PROTOCOL', 'the server speaks no version of the relay protocol that we know')

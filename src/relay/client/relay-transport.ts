@@ -175,6 +175,7 @@ export class RelayTransport {
     if (this.#closed !== undefined) return this.#closed
     // a last word to peers may be among it
     this.flush()
+    if (this.#closed !== undefined) return this.#closed
     this.#closed = new Promise((resolve) => {
       this.#onEnd = resolve
     })
@@ -213,7 +214,9 @@ export class RelayTransport {
     return normal !== undefined && this.#makeRoom(1) ? this.#add(normal, this.#platform.now()) : undefined
   }
 
-  #add(url: RelayUrl, now: number): RelayConnection {
+  #add(url: RelayUrl, now: number): RelayConnection | undefined {
+    // a callback on the way here may have closed everything
+    if (this.#closed !== undefined) return undefined
     const connection = new RelayConnection(this.#host, url, url.href === this.#home, now)
     this.#connections.set(url.href, connection)
     connection.start(now)

@@ -59,8 +59,7 @@ export class ReturnRoutes {
 
   #forget(key: string, id: Uint8Array): void {
     this.#ids.delete(key)
-    const slot = id[1]! & (RECENT - 1)
-    if (this.#recent[slot] === id) this.#recent[slot] = undefined
+    this.#recent[id[1]! & (RECENT - 1)] = undefined
   }
 }
 

@@ -145,10 +145,35 @@ export class CertificateWatch {
     this.#lastBad = undefined
     this.#isReading = false
     this.#isClosed = false
-    this.#timer = options.platform.createTimer(() => void this.#look())
+    this.#timer = options.platform.createTimer(() => void this.look())
     const { certPath, keyPath } = options.files
     for (const folder of new Set([dirname(certPath), dirname(keyPath)])) this.#watch(folder)
     this.#lookAfter(options.pollMs)
+  }
+
+  /** Reads the files now; resolves when what they hold is in use, or was told of. Never rejects. */
+  async look(): Promise<void> {
+    if (this.#isReading) {
+      // Something changed while the files were read.
+      this.#lookAfter(this.#options.settleMs)
+      return
+    }
+    this.#isReading = true
+    this.#lookAfter(this.#options.pollMs)
+    try {
+      const pair = await readPair(this.#options.files)
+      if (!this.#isClosed && (pair.cert !== this.#current.cert || pair.key !== this.#current.key)) {
+        this.#options.onChange(pair)
+        this.#current = pair
+      }
+      this.#lastBad = undefined
+    } catch (error) {
+      const message = lineOf(error)
+      if (!this.#isClosed && message !== this.#lastBad) this.#options.onBad(error as Error)
+      this.#lastBad = message
+    } finally {
+      this.#isReading = false
+    }
   }
 
   close(): void {
@@ -174,29 +199,5 @@ export class CertificateWatch {
 
   #lookAfter(ms: number): void {
     if (!this.#isClosed) this.#timer.arm(this.#options.platform.now() + ms)
-  }
-
-  async #look(): Promise<void> {
-    if (this.#isReading) {
-      // Something changed while the files were read.
-      this.#lookAfter(this.#options.settleMs)
-      return
-    }
-    this.#isReading = true
-    this.#lookAfter(this.#options.pollMs)
-    try {
-      const pair = await readPair(this.#options.files)
-      if (!this.#isClosed && (pair.cert !== this.#current.cert || pair.key !== this.#current.key)) {
-        this.#options.onChange(pair)
-        this.#current = pair
-      }
-      this.#lastBad = undefined
-    } catch (error) {
-      const message = lineOf(error)
-      if (!this.#isClosed && message !== this.#lastBad) this.#options.onBad(error as Error)
-      this.#lastBad = message
-    } finally {
-      this.#isReading = false
-    }
   }
 }

@@ -160,8 +160,8 @@ export class HttpListener {
     server.on('upgrade', (request: IncomingMessage, socket, head: Buffer) =>
       this.#onUpgrade(request, socket as Socket, head),
     )
-    // After it listens, node:net reports here what it could not accept, such as too many open files: it goes on.
-    server.on('error', () => {})
+    // After it listens, node:net reports here what it could not accept; it goes on.
+    server.on('error', () => this.#options.counters.onRefused())
   }
 
   #onConnection(socket: Socket): void {

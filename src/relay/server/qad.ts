@@ -146,14 +146,15 @@ export class QadServer {
   #onIncoming(incoming: Incoming): void {
     const { counters, maxConnections } = this.#options
     const { size } = this.#connections
+    if (2 * size >= maxConnections && size < maxConnections && !incoming.validated) {
+      // It comes back, and counts then.
+      this.#driver.retry(incoming)
+      return
+    }
     counters.qad_incoming++
     if (size >= maxConnections) {
       counters.qad_incoming_error++
       this.#driver.refuse(incoming)
-      return
-    }
-    if (2 * size >= maxConnections && !incoming.validated) {
-      this.#driver.retry(incoming)
       return
     }
     const connection = new QadConnection(counters, () => this.#forget(connection))

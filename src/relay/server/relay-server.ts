@@ -11,7 +11,7 @@ import type { Platform } from '../../platform/index.ts'
 import { NodePlatform, WebSocketMemory } from '../../platform/node/index.ts'
 import { RELAY_PATH } from '../protocol/index.ts'
 import { type BindAddress, isUnspecified, parseBindAddress } from './bind-address.ts'
-import { type CertificatePair, CertificateWatch, checkPair, readPair } from './certificate.ts'
+import { type CertificatePair, CertificateWatch, checkPair, type PemPair, readPair } from './certificate.ts'
 import { lineOf, RelayServerError } from './errors.ts'
 import { HttpListener, type ListenerCounters } from './http-listener.ts'
 import {
@@ -36,6 +36,8 @@ import { refuseUpgrade, upgrade } from './upgrade.ts'
 
 const DEV_BIND = '[::]:3340'
 const PLAIN_BIND = '[::]:80'
+/** How messages call a pair that is no files. */
+const GIVEN = { cert: '`cert`', key: '`key`' }
 const HTTPS_PORT = 443
 const HOST_NAME = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$/
 const QUIC_PORT = 7842
@@ -153,6 +155,16 @@ export class RelayServer {
     return this.#hub.disconnect(id)
   }
 
+  /**
+   * Shows another certificate from now on, where the application has its own way to one; connections that are there stay. Throws RelayServerError:
+   * BAD_CERTIFICATE, or INVALID_OPTION without `tls`; then nothing has changed.
+   */
+  setCertificate(pair: PemPair): void {
+    if (this.#options.tls === undefined)
+      throw new RelayServerError('INVALID_OPTION', 'there is no TLS to show a certificate')
+    this.#replace(checkPair(pair, GIVEN))
+  }
+
   /** For all clients, from now on; undefined = none. */
   setRateLimit(limit: RelayRateLimit | undefined): void {
     this.#hub.setRateLimit(limit)
@@ -251,10 +263,7 @@ export class RelayServer {
   // Certificates
 
   async #load(source: CertificateSource): Promise<CertificatePair> {
-    const pair =
-      'certPath' in source
-        ? await readPair(source)
-        : checkPair(source, { cert: 'the given certificate', key: 'the given key' })
+    const pair = 'certPath' in source ? await readPair(source) : checkPair(source, GIVEN)
     this.#tellExpiry(pair)
     return pair
   }

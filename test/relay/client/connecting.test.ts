@@ -358,8 +358,10 @@ describe('what cannot be', () => {
         reject(
           new Error(`${options.url} as user:passw0rd with in url&k, in%20url%26k, in url:\n401 ${'x'.repeat(1000)}`),
         )
+      const { length } = scene.dials
       scene.transport.setHome(url)
-      await scene.platform.rest()
+      await scene.platform.run(0)
+      expect(scene.dials).toHaveLength(length + 1)
       const { status } = scene.statuses.at(-1)!
       const error = status.state === 'disconnected' ? status.error : undefined
       expect(error).toBeInstanceOf(RelayError)

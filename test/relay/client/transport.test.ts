@@ -301,10 +301,11 @@ describe('spec/relay.md §5.6: the network changes', () => {
     const scene = new Scene()
     scene.transport.setHome(HOME)
     scene.transport.networkChanged([])
-    await scene.platform.run(0)
+    await scene.platform.run(9_999)
     expect(scene.dials).toHaveLength(1)
     expect(scene.dials[0]!.options.signal!.aborted).toBe(false)
-    scene.dials[0]!.reject(new Error('refused'))
+    await scene.platform.run(1)
+    expect(scene.dials[0]!.options.signal!.aborted).toBe(true)
     scene.platform.web!.onDial = ({ reject }) => reject(new Error('refused'))
     await scene.platform.run(100_000)
     const { length } = scene.dials
@@ -386,6 +387,48 @@ describe('close', () => {
     scene.transport.configure([relay(HOME, { token: 'x' })])
     expect(scene.dials).toHaveLength(0)
     expect(scene.transport.stats.datagramsDropped).toBe(1)
+  })
+
+  test('from inside a callback on the way to a dial, or to close', async () => {
+    const scene = new Scene({ limits: { maxOnDemand: 1 } })
+    scene.sendNow(urlOf(1), 'hi')
+    await scene.platform.run(1)
+    Object.assign(scene.statuses, { push: () => void scene.transport.close() })
+    scene.sendNow(urlOf(2), 'hi')
+    expect(scene.dials).toHaveLength(1)
+    expect(await scene.close()).toEqual([])
+    for (const call of ['setHome', 'close'] as const) {
+      const full = new Scene()
+      const link = await full.home()
+      link.queuedBytes = 300_000
+      full.send(HOME, 'hi')
+      const closed: Promise<void>[] = []
+      Object.assign(full.blocks, { push: () => closed.push(full.transport.close()) })
+      link.answersClose = false
+      void full.transport[call](AWAY)
+      link.end(1000)
+      await Promise.all(closed)
+      expect(full.dials).toHaveLength(1)
+      expect(await full.close()).toEqual([])
+    }
+  })
+
+  test('from inside a callback of one relay, while another one is due as well', async () => {
+    const scene = new Scene()
+    let count = 0
+    for (const url of [AWAY, urlOf(1)]) scene.send(url, 'hi')
+    scene.transport.flush()
+    for (const dial of scene.dials) (await scene.letIn(dial)).answersPings = true
+    await scene.platform.run(59_000)
+    Object.assign(scene.statuses, {
+      push: () => {
+        count++
+        void scene.transport.close()
+      },
+    })
+    await scene.platform.run(60_000)
+    expect(count).toBe(1)
+    expect(await scene.close()).toEqual([])
   })
 
   test('from inside every callback', async () => {

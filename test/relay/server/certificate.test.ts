@@ -111,7 +111,7 @@ class Watched {
   }
 
   /** With a timer that only fires when the test says so, or a real one. */
-  start(current: Pem, mode: 'by hand' | 'by events'): void {
+  start(current: Pem, mode: 'by hand' | 'by events'): CertificateWatch {
     const real = new NodePlatform()
     const byHand = {
       now: () => 0,
@@ -133,6 +133,7 @@ class Watched {
       onBad: (error) => this.bad.push(error.message),
     })
     onTestFinished(() => watch.close())
+    return watch
   }
 }
 
@@ -142,11 +143,8 @@ describe('spec/relay.md §4.5: files are read again', () => {
 
   test('by looking: another pair once, the same pair never, a bad one told once', async () => {
     const watched = new Watched('polled', GOOD)
-    watched.start(GOOD, 'by hand')
-    const look = async (): Promise<void> => {
-      watched.fire()
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
+    const watch = watched.start(GOOD, 'by hand')
+    const look = () => watch.look()
     await look()
     expect(watched.changes).toEqual([])
     watched.write(SECOND)

@@ -156,6 +156,16 @@ describe('spec/relay.md §4.8: bounds', () => {
     }
   })
 
+  test('each has its own time', async () => {
+    const { port } = await open({ establishTimeoutMs: 200 })
+    const first = await RawConnection.open(port)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const second = await RawConnection.open(port)
+    await first.rest()
+    expect(second.isClosed).toBe(false)
+    await second.rest()
+  })
+
   test('no more connections than allowed', async () => {
     const { port, counts } = await open({ maxConnections: 2 })
     const first = await RawConnection.open(port)

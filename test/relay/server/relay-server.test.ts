@@ -15,7 +15,7 @@ import {
 } from '../../../src/relay/server/index.ts'
 import { type Pem, Pki } from './pki.ts'
 import { QadClient } from './qad-client.ts'
-import { ask } from './raw-http.ts'
+import { ask, RawConnection } from './raw-http.ts'
 import { start } from './running.ts'
 import { Identity, WsClient } from './ws-client.ts'
 
@@ -52,6 +52,35 @@ describe('clients', () => {
     client.ws.send(answer)
     await expect(client.admitted()).rejects.toThrow('denied: signature invalid')
     expect(server.clientCount).toBe(0)
+  })
+
+  test('spec/relay.md §3.1: the largest message that is read, and one byte more', async () => {
+    const { server } = await start()
+    const client = await WsClient.connect(server.url.href, ALICE)
+    // A frame type in eight bytes, the longest way to write one, and a body of 65,536 bytes.
+    const largest = Buffer.alloc(65_544)
+    largest.set([0xc0, 0, 0, 0, 0, 0, 0, 4])
+    largest.set(BOB.publicKey, 8)
+    client.ws.send(largest)
+    client.ws.send(Buffer.from('090000000000000000', 'hex'))
+    expect((await client.next())[0]).toBe(10)
+    client.ws.send(Buffer.alloc(65_545))
+    expect(await client.ended()).toMatchObject({ code: 1009 })
+  })
+
+  test('spec/relay.md §0: whoever was upgraded is not cut with those that were not, with TLS or without', async () => {
+    for (const tls of [undefined, { certificate }]) {
+      const { server, port } = await start({
+        limits: { establishTimeoutMs: 200 },
+        ...(tls === undefined ? {} : { tls }),
+      })
+      const url = server.url.href.replace('relay.test', 'localhost')
+      const client = await WsClient.connect(url, ALICE, tls === undefined ? {} : { ca: PKI.rootPem })
+      expect(server.metrics()).toContain('\ntom_relay_http_waiting 0\n')
+      await (await RawConnection.open(port)).rest()
+      client.ws.send(Buffer.from('090000000000000000', 'hex'))
+      expect((await client.next())[0]).toBe(10)
+    }
   })
 
   test('disconnect ends all connections of an id', async () => {
@@ -238,6 +267,21 @@ describe('certificates', () => {
     expect(await shown(port)).toBe('DNS:relay.test')
   })
 
+  test('given by the application', async () => {
+    const { server, port } = await start({ tls: { certificate }, quic: { bind: '127.0.0.1:0' } })
+    server.setCertificate(PKI.issue('given.test'))
+    expect(await shown(port)).toBe('DNS:given.test')
+    const client = await QadClient.dial('127.0.0.1', server.quicAddress!.port, PKI.roots, { serverName: 'given.test' })
+    await client.observed()
+    const mixed = { cert: certificate.cert, key: PKI.issue().key }
+    expect(() => server.setCertificate(mixed)).toThrow(
+      'the key in `key` does not belong to the first certificate in `cert`',
+    )
+    expect(await shown(port)).toBe('DNS:given.test')
+    const plain = await start()
+    expect(() => plain.server.setCertificate(certificate)).toThrow('there is no TLS')
+  })
+
   test('one that ended, or soon will, is told of', async () => {
     const events = async (days: number) => {
       const { log } = await start({ tls: { certificate: PKI.issue('relay.test', days) } })
@@ -333,7 +377,7 @@ describe('RelayServerError: what keeps a server from starting', () => {
   test('certificates', async () => {
     const bind = '127.0.0.1:0'
     expect(await failure({ tls: { bind, certificate: { ...certificate, key: '' } } })).toMatch(
-      /^BAD_CERTIFICATE: the given key has no usable private key in it /,
+      /^BAD_CERTIFICATE: `key` has no usable private key in it /,
     )
     expect(await failure({ tls: { bind, certificate: { certPath: '/none/a', keyPath: '/none/b' } } })).toBe(
       'BAD_CERTIFICATE: cannot read the certificate /none/a: there is no such file',
