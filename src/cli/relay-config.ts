@@ -16,8 +16,6 @@ export type AccessConfig =
 export interface TlsConfig {
   readonly httpsBindAddr: string | undefined
   readonly quicBindAddr: string | undefined
-  /** `Reloading`: the files are read again when they change. */
-  readonly certMode: 'Manual' | 'Reloading'
   readonly hostnames: readonly string[]
   readonly certPath: string
   readonly keyPath: string
@@ -129,6 +127,7 @@ function readTls(root: TomlReader): TlsConfig | undefined {
       'LetsEncrypt is not supported: get the certificate with another ACME client (certbot, lego, acme.sh) and use "Reloading" with manual_cert_path and manual_key_path',
     )
   }
+  // both read the files again when they change: whoever replaces a certificate wants it used
   if (mode !== 'Manual' && mode !== 'Reloading') {
     const got = mode === undefined ? 'nothing' : JSON.stringify(mode)
     throw table.error('cert_mode', `expected "Manual" or "Reloading", got ${got}`)
@@ -140,7 +139,6 @@ function readTls(root: TomlReader): TlsConfig | undefined {
   return {
     httpsBindAddr: address(table, 'https_bind_addr'),
     quicBindAddr: address(table, 'quic_bind_addr'),
-    certMode: mode,
     hostnames: hostnames(table),
     certPath: table.string('manual_cert_path') ?? `${folder}/default.crt`,
     keyPath: table.string('manual_key_path') ?? `${folder}/default.key`,

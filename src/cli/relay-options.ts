@@ -79,12 +79,8 @@ function metricsAddress(config: RelayConfigFile, dev: boolean, host: string): st
   return metricsBindAddr ?? formatBindAddress({ host, port: METRICS_PORT })
 }
 
-function certificateOf({ certPath, keyPath, certMode }: TlsConfig): {
-  certPath: string
-  keyPath: string
-  reload: boolean
-} {
-  return { certPath, keyPath, reload: certMode === 'Reloading' }
+function certificateOf({ certPath, keyPath }: TlsConfig): { certPath: string; keyPath: string } {
+  return { certPath, keyPath }
 }
 
 function limitsOf(config: LimitsConfig): Partial<RelayServerLimits> {

@@ -59,7 +59,7 @@ describe('spec/relay.md §4.5: the config file', () => {
       relay: true,
       tls: {
         bind: '0.0.0.0:8443',
-        certificate: { certPath: '/certs/full.pem', keyPath: '/certs/key.pem', reload: true },
+        certificate: { certPath: '/certs/full.pem', keyPath: '/certs/key.pem' },
       },
       quic: { bind: '[::]:7843' },
       metricsBind: '127.0.0.1:9091',
@@ -80,7 +80,7 @@ describe('spec/relay.md §4.5: the config file', () => {
     expect(options('')).toEqual({ httpBind: '[::]:80', relay: true, limits: {}, metricsBind: '[::]:9090' })
     expect(options('', { dev: true })).toEqual({ httpBind: '[::]:3340', relay: true, limits: {} })
     const tls = '[tls]\ncert_mode = "Manual"\nhostname = "relay.example"\n'
-    const certificate = { certPath: './default.crt', keyPath: './default.key', reload: false }
+    const certificate = { certPath: './default.crt', keyPath: './default.key' }
     expect(options(`http_bind_addr = "192.0.2.1:80"\n${tls}`)).toEqual({
       httpBind: '192.0.2.1:80',
       relay: true,

@@ -3,22 +3,15 @@
  * connection per request, nothing is pooled; headers can carry what only the TLS session knows.
  */
 import { randomBytes } from 'node:crypto'
-import { isIP, type Socket } from 'node:net'
-import { connect as connectTls, createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
-import type {
-  ExportKeyingMaterial,
-  HttpAnswer,
-  HttpGetOptions,
-  WebClient,
-  WebSocketLink,
-  WebSocketOptions,
-} from '../platform.ts'
+import type { Socket } from 'node:net'
+import type { SecureContext } from 'node:tls'
+import type { HttpAnswer, HttpGetOptions, WebClient, WebSocketLink, WebSocketOptions } from '../platform.ts'
 import { WebError } from '../web-error.ts'
 import { dialTcp, type LookupFamily, lookupSystem, resolveHost, sharedLookup } from './dial-tcp.ts'
 import { type ResponseHead, readResponseHead, requestHead } from './http-head.ts'
 import { NodeWebSocket, webSocketAccept } from './node-websocket.ts'
 import { bareHost, type ChooseProxy, openTunnel, parseProxy, proxyFromEnvironment } from './proxy.ts'
-import { ignoreError, socketStep } from './socket-step.ts'
+import { exporterOf, secureContextOf, startTls } from './start-tls.ts'
 import { WebSocketMemory } from './websocket-memory.ts'
 
 /** From the start to the response's head, ms, when the caller's signal does not end it sooner: a silent server must not hold a socket for ever. */
@@ -55,17 +48,16 @@ interface Target {
 
 export class NodeWebClient implements WebClient {
   readonly canSetHeaders = true
-  readonly #ca: readonly string[] | undefined
   readonly #environment: Readonly<Record<string, string | undefined>>
   /** From the environment, it is chosen when it is first needed: a wrong variable is no affair of those who dial nobody. */
   #chooseProxy: ChooseProxy | undefined
   readonly #lookup: LookupFamily
   readonly #memory = new WebSocketMemory(SHARED_BUFFERS)
-  #secureContext: SecureContext | undefined = undefined
+  #secureContext: SecureContext | undefined
 
-  /** Throws WebError WEB_PROXY for a proxy that is no URL of an HTTP proxy. */
+  /** Throws WebError: WEB_PROXY for a proxy that is no URL of an HTTP proxy, WEB_TLS for certificates that cannot be read. */
   constructor(options: NodeWebClientOptions = {}) {
-    this.#ca = options.ca
+    this.#secureContext = options.ca === undefined ? undefined : secureContextOf(options.ca)
     this.#lookup = sharedLookup(options.lookup ?? lookupSystem)
     this.#environment = options.environment ?? process.env
     const { proxy } = options
@@ -133,33 +125,17 @@ export class NodeWebClient implements WebClient {
     const { host, port } = target
     const lookup = this.#lookup
     if (!target.usesTls) return dialTcp({ host, port, preferIpv6, signal, lookup })
+    this.#secureContext ??= secureContextOf(undefined)
     this.#chooseProxy ??= proxyFromEnvironment(this.#environment)
+    const context = this.#secureContext
     const proxy = this.#chooseProxy(host, port)
-    if (proxy === undefined)
-      return this.#startTls(await dialTcp({ host, port, preferIpv6, signal, lookup }), host, signal)
+    if (proxy === undefined) {
+      return startTls(await dialTcp({ host, port, preferIpv6, signal, lookup }), host, context, signal)
+    }
     let socket = await dialTcp({ host: proxy.host, port: proxy.port, preferIpv6, signal, lookup })
-    if (proxy.usesTls) socket = await this.#startTls(socket, proxy.host, signal)
+    if (proxy.usesTls) socket = await startTls(socket, proxy.host, context, signal)
     await openTunnel(socket, proxy, host, port, signal)
-    return this.#startTls(socket, host, signal)
-  }
-
-  /** TLS without ALPN (spec/relay.md §1.3): HTTP/1.1 is all we speak. */
-  #startTls(socket: Socket, host: string, signal: AbortSignal): Promise<Socket> {
-    this.#secureContext ??= createSecureContext(this.#ca === undefined ? {} : { ca: [...this.#ca] })
-    const isNumeric = isIP(host) !== 0
-    // A trailing dot belongs to DNS: neither SNI nor certificates have it (spec/relay.md §1.1).
-    const name = isNumeric ? host : host.replace(/\.$/, '')
-    const secure = connectTls({
-      socket,
-      host: name,
-      ...(isNumeric ? {} : { servername: name }),
-      secureContext: this.#secureContext,
-      rejectUnauthorized: true,
-    })
-    secure.on('error', ignoreError)
-    const failed = (reason: string, cause?: unknown): WebError =>
-      new WebError('WEB_TLS', `no TLS session with ${host}: ${reason}`, undefined, cause)
-    return socketStep<Socket>(secure, signal, failed, (step) => step.on('secureConnect', () => step.done(secure)))
+    return startTls(socket, host, context, signal)
   }
 }
 
@@ -192,12 +168,6 @@ function targetOf(href: string, plain: string, secure: string): Target {
   const usesTls = url.protocol === secure
   const port = url.port === '' ? (usesTls ? 443 : 80) : Number(url.port)
   return { usesTls, host: bareHost(url.hostname), port, authority: url.host, path: `${url.pathname}${url.search}` }
-}
-
-/** RFC 5705 over Node's TLS session; undefined without one. */
-function exporterOf(socket: Socket): ExportKeyingMaterial | undefined {
-  if (!(socket instanceof TLSSocket)) return undefined
-  return (label, context, length) => socket.exportKeyingMaterial(length, label, Buffer.from(context))
 }
 
 /** In the order of a native client's, the protocols in one line with a blank behind each comma (spec/relay.md §1.3, §1.4). */

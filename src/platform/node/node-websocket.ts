@@ -252,7 +252,7 @@ export class NodeWebSocket implements WebSocketLink {
       }
       this.#write(next, length)
     }
-    if (this.#pong !== undefined && this.#flight === undefined) this.#sendPong()
+    this.#sendLatePong()
     this.flush()
     if (this.#phase >= Phase.Lingering) this.#endWhenWritten()
     else if (this.#phase === Phase.Open && this.#queued <= LOW_MARK && (before > LOW_MARK || this.#queued === 0)) {
@@ -260,14 +260,16 @@ export class NodeWebSocket implements WebSocketLink {
     }
   }
 
-  /** Answers the newest ping, now or when the system takes bytes again: pings cannot fill our queue. */
+  /** Now, or when the system takes bytes again, and then only the newest: pings cannot fill our queue. */
   #answerPing(payload: Uint8Array): void {
-    this.#pong = payload.slice()
-    if (this.#flight === undefined) this.#sendPong()
+    if (this.#phase !== Phase.Open) return
+    if (this.#flight === undefined) this.#append(Opcode.Pong, payload, 0, payload.length)
+    else this.#pong = payload.slice()
   }
 
-  #sendPong(): void {
-    const payload = this.#pong!
+  #sendLatePong(): void {
+    const payload = this.#pong
+    if (payload === undefined || this.#flight !== undefined) return
     this.#pong = undefined
     if (this.#phase === Phase.Open) this.#append(Opcode.Pong, payload, 0, payload.length)
   }
@@ -279,10 +281,9 @@ export class NodeWebSocket implements WebSocketLink {
     this.#timer ??= setTimeout(NodeWebSocket.#onTimeout, CLOSE_TIMEOUT_MS, this)
   }
 
-  /** Lets what is queued out, then ends the socket: at once, or when the other side has ended it too. */
+  /** After `#sayClose`: lets what is queued out, then ends the socket, at once or when the other side has ended it too. */
   #endSoon(waits: boolean): void {
     this.#phase = waits ? Phase.Lingering : Phase.Ending
-    this.#timer ??= setTimeout(NodeWebSocket.#onTimeout, CLOSE_TIMEOUT_MS, this)
     this.flush()
     this.#endWhenWritten()
   }

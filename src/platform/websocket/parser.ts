@@ -82,7 +82,6 @@ export class WebSocketParser {
   /** Takes the next bytes of the stream, once `next` has said `None`. Payloads are unmasked in place, so the chunk changes. */
   push(chunk: Uint8Array): void {
     this.#chunk = chunk
-    this.#words = undefined
     this.#at = 0
     this.#end = chunk.length
   }
