@@ -18,7 +18,7 @@ const suite = (
 
 // A hundred small files share their modules: loading them anew for each took as long as the tests. Files that replace modules cannot.
 const replacing = ['test/platform/udp-socket-queue.test.ts', 'test/quic/connection/migration-forbidden.test.ts']
-const special = ['sim', 'fuzz', 'interop', 'readme', 'browser'].map((name) => `test/${name}/**`)
+const special = ['sim', 'fuzz', 'interop', 'readme', 'load', 'browser'].map((name) => `test/${name}/**`)
 
 // Only where there is a browser, or when it is asked for: then the tests say what is missing.
 const hasBrowser = process.argv.includes('browser') || findChromium() !== undefined
@@ -35,7 +35,8 @@ export default defineConfig({
       suite('fuzz', 4, ['test/fuzz/**/*.test.ts'], [], 60_000, true),
       suite('interop', 5, ['test/interop/**/*.test.ts'], [], 60_000, true),
       suite('readme', 6, ['test/readme/**/*.test.ts'], [], 60_000, true),
-      ...(hasBrowser ? [suite('browser', 7, ['test/browser/**/*.test.ts'], [], 60_000, true)] : []),
+      suite('load', 7, ['test/load/**/*.test.ts'], [], 150_000, true),
+      ...(hasBrowser ? [suite('browser', 8, ['test/browser/**/*.test.ts'], [], 60_000, true)] : []),
     ],
   },
 })

@@ -12,6 +12,7 @@ const BUDGETS: Readonly<Record<string, number>> = {
   fuzz: 30,
   interop: 75,
   readme: 30,
+  load: 25,
 }
 
 interface Span {

@@ -12,6 +12,8 @@ export type EndpointErrorCode =
   | 'BIND_FAILED'
   /** No home relay was connected in time: the message says why. */
   | 'OFFLINE'
+  /** To `onError` only: a relay says something about us, such as that another endpoint has our key. */
+  | 'RELAY_NOTICE'
   /** An option makes no sense; the message says which. */
   | 'INVALID_OPTION'
 

@@ -76,7 +76,9 @@ export class EndpointRelays {
         onPeerGone: (url, peer) => this.#driver?.relayPeerGone(url, peer),
         onBlockedChange: (url) => this.#driver?.relayChanged(url, this.#isLost(url)),
         onStatus: (url, status) => this.#onStatus(url, status),
+        onNotice: (url, notice) => setup.onError(relayNotice(url, notice)),
       },
+      preferIpv6: () => this.report?.udpV6 === true,
     })
   }
 
@@ -246,4 +248,10 @@ export class EndpointRelays {
     else if (status.state === 'disconnected') this.#homeError = status.error ?? this.#homeError
     this.#watchHome(status.state === 'connected')
   }
+}
+
+/** A query may hold a token. */
+function relayNotice(url: string, notice: string): EndpointError {
+  const { origin, pathname } = new URL(url)
+  return new EndpointError('RELAY_NOTICE', `the relay ${origin}${pathname} says: ${notice}`)
 }

@@ -1,5 +1,6 @@
 /** Endpoints that have nothing but relays: real sockets, real TLS, our server in this process. Nodes without a UDP socket cannot go direct. */
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { SecretKey } from '../../src/identity/index.ts'
 import { RelayServer, SharedToken } from '../../src/relay/server/index.ts'
 import { Pki } from '../relay/server/pki.ts'
 import { start } from '../relay/server/running.ts'
@@ -115,6 +116,22 @@ describe('spec/relay.md §5: endpoints at a relay', () => {
     ])
     await server.close()
     await guarding
+  })
+
+  test('spec/relay.md §4.2: a second endpoint with the same key takes over, and the first hears of it', async () => {
+    const { server: relay } = await start()
+    const secretKey = SecretKey.generate()
+    const heard: unknown[] = []
+    const options = { secretKey, bind: [], relays: [relay.url], onError: (error: unknown) => heard.push(error) }
+    const first = await bind(options)
+    await first.online()
+    const second = await bind(options)
+    await second.online()
+    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(1)
+    expect(heard[0]).toMatchObject({ code: 'RELAY_NOTICE', message: expect.stringMatching(/another endpoint|same (?:endpoint )?id/i) })
+    await second.close()
+    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(2)
+    expect(relay.clientCount).toBe(1)
   })
 
   test('closing an endpoint tells its peer through the relay, and leaves the relay', async () => {

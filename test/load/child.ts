@@ -123,15 +123,34 @@ export class Child<C extends Commands> {
   }
 }
 
-export interface Relay extends Child<RelayCommands> {
+export type RelayState = Awaited<ReturnType<RelayCommands['look']>>
+
+export class Relay {
   readonly port: number
   /** That the process may have. */
   readonly openFiles: number
-}
+  readonly #child: Child<RelayCommands>
 
-export async function startRelay(context: Context, limits: Partial<RelayServerLimits>): Promise<Relay> {
-  const relay = await Child.start<RelayCommands>(context, 'relay')
-  return Object.assign(relay, await relay.ask('start', limits))
+  private constructor(child: Child<RelayCommands>, { port, openFiles }: { port: number; openFiles: number }) {
+    this.port = port
+    this.openFiles = openFiles
+    this.#child = child
+  }
+
+  static async start(context: Context, limits: Partial<RelayServerLimits>): Promise<Relay> {
+    const child = await Child.start<RelayCommands>(context, 'relay')
+    return new Relay(child, await child.ask('start', limits))
+  }
+
+  /** `collect`: after garbage collections. */
+  look(collect = false): Promise<RelayState> {
+    return this.#child.ask('look', { collect })
+  }
+
+  /** As soon as `condition` holds for it. */
+  until(condition: (state: RelayState) => boolean, what: string): Promise<RelayState> {
+    return until(() => this.look(), condition, what)
+  }
 }
 
 export const startClients = (context: Context): Promise<Child<ClientsCommands>> => Child.start(context, 'clients')
@@ -150,8 +169,6 @@ export async function expectNothingLost(pairs: Child<PairsCommands>): Promise<vo
   expect(asked).toBeGreaterThan(0)
   expect(exchanged).toEqual({ asked, heard: asked, answered: asked, misplaced: 0, losses: 0 })
 }
-
-export type RelayState = Awaited<ReturnType<RelayCommands['look']>>
 
 /** What `look` finds as soon as `condition` holds for it. Fails after two minutes. */
 export async function until<T>(look: () => T | Promise<T>, condition: (state: T) => boolean, what: string): Promise<T> {

@@ -11,10 +11,8 @@ export class HonestClient {
   readonly transport: RelayTransport
   readonly id: Uint8Array
   readonly url: string
-  /** Times that it lost the relay. */
-  losses = 0
-  /** Peers that the relay said are gone. */
-  gone = 0
+  /** Why it lost the relay, or did not get in, each time. */
+  readonly errors: (Error | undefined)[] = []
   onDatagram: (data: Uint8Array) => void = () => {}
   onStatus: () => void = () => {}
 
@@ -31,9 +29,9 @@ export class HonestClient {
       limits,
       handler: {
         onDatagram: (_url, _peer, data) => this.onDatagram(data),
-        onPeerGone: () => this.gone++,
-        onStatus: (_url, { state }) => {
-          if (state === 'disconnected') this.losses++
+        onPeerGone: () => {},
+        onStatus: (_url, status) => {
+          if (status.state === 'disconnected') this.errors.push(status.error)
           this.onStatus()
         },
         onBlockedChange: () => {},

@@ -70,7 +70,7 @@ export class HonestPair {
       heard: this.#heard,
       answered: this.#answered,
       misplaced: this.#misplaced,
-      losses: this.#asking.losses + this.#answering.losses,
+      losses: this.#asking.errors.length + this.#answering.errors.length,
     }
   }
 

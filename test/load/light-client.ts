@@ -75,9 +75,12 @@ export class LightClient {
   pings = 0
   /** For our pings. */
   pongs = 0
+  datagrams = 0
+  /** Peers that are gone, as the server says. */
+  gone = 0
   isEnded = false
   readonly #socket: Socket
-  readonly #answersPings: boolean
+  readonly #pongDelayMs: number | null
   /** What came of a message that is not whole. */
   #rest: Buffer | undefined = undefined
   #isUpgraded = false
@@ -85,10 +88,10 @@ export class LightClient {
   #key: KeyObject | undefined
   #settle: ((error?: Error) => void) | undefined
 
-  private constructor(target: Target, answersPings: boolean, settle: (error?: Error) => void) {
+  private constructor(target: Target, pongDelayMs: number | null, settle: (error?: Error) => void) {
     const { publicKey, privateKey } = generateKeyPairSync('ed25519')
     this.id = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
-    this.#answersPings = answersPings
+    this.#pongDelayMs = pongDelayMs
     this.#key = privateKey
     this.#settle = settle
     this.#socket = openSocket(
@@ -102,10 +105,13 @@ export class LightClient {
     this.#socket.write(UPGRADE_REQUEST)
   }
 
-  /** With a new key. Resolves when it was let in; rejects when the connection ends before, or it is denied. */
-  static join(target: Target, answersPings: boolean): Promise<LightClient> {
+  /**
+   * With a new key. Resolves when it was let in; rejects when the connection ends before, or it is denied. Pings are answered after `pongDelayMs`; null:
+   * never.
+   */
+  static join(target: Target, pongDelayMs: number | null): Promise<LightClient> {
     return new Promise((resolve, reject) => {
-      const client = new LightClient(target, answersPings, (error) => {
+      const client = new LightClient(target, pongDelayMs, (error) => {
         if (error === undefined) resolve(client)
         else reject(error)
       })
@@ -185,12 +191,24 @@ export class LightClient {
         break
       case Type.Ping:
         this.pings++
-        if (this.#answersPings) this.#socket.write(webSocketMessage(Buffer.of(Type.Pong), message.subarray(1)))
+        this.#answer(webSocketMessage(Buffer.of(Type.Pong), message.subarray(1)))
         break
       case Type.Pong:
         this.pongs++
         break
+      case Type.Receive:
+        this.datagrams++
+        break
+      case Type.Gone:
+        this.gone++
+        break
     }
+  }
+
+  #answer(pong: Buffer): void {
+    const delayMs = this.#pongDelayMs
+    if (delayMs === 0) this.#socket.write(pong)
+    else if (delayMs !== null) setTimeout(() => this.#socket.write(pong), delayMs)
   }
 
   /** spec/relay.md §2.3. */

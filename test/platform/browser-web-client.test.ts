@@ -164,6 +164,7 @@ test('our Close: the codes that pages may say, reasons that fit, nothing deliver
     expect([stub.closed, stub.sent, messages, ends]).toEqual([[expected], [], [], []])
     stub.onclose!({ code, reason: '' })
     expect(ends).toEqual([{ code, reason: '' }])
+    expect(vi.getTimerCount()).toBe(0)
   }
   const { link, ends } = await open()
   link.close(1000, '')

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { dialTcp, type Family, lookupSystem, resolveHost } from '../../src/platform/node/dial-tcp.ts'
+import { dialTcp, type Family, lookupSystem, resolveHost, sharedLookup } from '../../src/platform/node/dial-tcp.ts'
 import { Cleanup, listen, openSockets, turns, until } from './support/loopback.ts'
 
 const cleanup = new Cleanup()
@@ -176,6 +176,21 @@ test('spec/relay.md §5.2: an attempt has 1.5 s; when all have failed, the error
   expect(stage.sockets[0]!.destroyed).toBe(true)
 })
 
+test('look-ups that have ended are not blamed later', async () => {
+  const stage = new Stage()
+  await stage.found(4, ...Array.from({ length: 14 }, (_, at) => `192.0.2.${at}`))
+  await stage.found(6)
+  for (let step = 0; step < 20; step++) await stage.pass(250)
+  expect(stage.attempts).toHaveLength(14)
+  expect((stage.error as Error).message).toMatch(/and 10 more reasons$/)
+  expect((stage.error as Error).message).not.toMatch(/look-up/)
+  const one = new Stage()
+  await one.found(4, '192.0.2.1', '192.0.2.2', '192.0.2.3')
+  await one.notFound(6)
+  for (let step = 0; step < 20; step++) await one.pass(250)
+  expect((one.error as Error).message).not.toMatch(/look-up/)
+})
+
 test('an address that came after all others had failed is tried', async () => {
   const stage = new Stage()
   await stage.found(4, '192.0.2.1')
@@ -296,4 +311,25 @@ test('resolveHost: both families, numeric addresses as they are, an abort, a sil
   vi.advanceTimersByTime(3000)
   expect(await slow).toEqual(['192.0.2.1'])
   expect(await resolveHost('localhost', lookupSystem)).toContain('127.0.0.1')
+})
+
+test('equal questions to the system share one answer while it is awaited', async () => {
+  const asked: string[] = []
+  const answers: ((addresses: string[]) => void)[] = []
+  const lookup = sharedLookup((host, family) => {
+    asked.push(`${host} ${family}`)
+    return new Promise((resolve, reject) => {
+      answers.push((addresses) => (addresses.length > 0 ? resolve(addresses) : reject(new Error('ENOTFOUND'))))
+    })
+  })
+  const first = [lookup('a.example', 4), lookup('a.example', 6), lookup('b.example', 4), lookup('a.example', 4)]
+  expect(asked).toEqual(['a.example 4', 'a.example 6', 'b.example 4'])
+  for (const answer of answers) answer(['192.0.2.1'])
+  expect(await Promise.all(first)).toHaveLength(4)
+  const again = lookup('a.example', 4)
+  expect(asked).toHaveLength(4)
+  answers[3]!([])
+  await expect(again).rejects.toThrow('ENOTFOUND')
+  void lookup('a.example', 4)
+  expect(asked).toHaveLength(5)
 })

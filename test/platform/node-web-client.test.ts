@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { ExportKeyingMaterial, WebSocketOptions } from '../../src/platform/index.ts'
 import { NodePlatform } from '../../src/platform/node/index.ts'
-import { Cleanup, MAX_MESSAGE, openSockets, turns, until, watch } from './support/loopback.ts'
+import { Cleanup, MAX_MESSAGE, openConnections, openSockets, turns, until, watch } from './support/loopback.ts'
 import { accepted, certificates, scripted, tlsOf, webClient } from './support/servers.ts'
 import { hex } from './websocket/twin.ts'
 
@@ -20,8 +20,9 @@ const options = (url: string, more: Partial<WebSocketOptions> = {}): WebSocketOp
   ...more,
 })
 
-/** Sockets of ours that are still open once the server has let go of its own. */
+/** The client let go of everything by itself, and the servers noticed; then they end, too. */
 async function expectNothingOpen(): Promise<void> {
+  await until(() => openConnections() === 0, 'the end of all connections')
   await cleanup.run()
   expect(openSockets()).toBe(0)
 }
@@ -356,6 +357,38 @@ test('spec/relay.md §6.2: a body that never comes is given up after a second, a
   server.sockets[1]!.write('abc')
   await until(() => server.sockets[1]!.destroyed)
   expect(vi.getTimerCount()).toBe(0)
+})
+
+test.each([
+  'HTTP/1.1 204 No Content\r\n\r\n',
+  'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n',
+  'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+  'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc',
+])('spec/relay.md §6.2: nothing is awaited when there is nothing: %j', async (text) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const server = await scripted(cleanup, () => text)
+  await webClient().get({ url: `http://relay.test:${server.port}/ping` })
+  expect(vi.getTimerCount()).toBe(0)
+  await until(() => server.sockets[0]!.destroyed)
+})
+
+test('the caller’s own Accept replaces ours', async () => {
+  const server = await scripted(cleanup, () => 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+  await webClient().get({ url: `http://relay.test:${server.port}/ping`, headers: { accept: 'text/plain' } })
+  expect(server.requests[0]!.match(/^accept: .*$/gim)).toEqual(['accept: text/plain'])
+})
+
+test('certificates that cannot be read, a proxy that cannot be: said when the client is made, or when the environment’s is needed', async () => {
+  const broken = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n'
+  expect(() => webClient({ ca: [broken] })).toThrow(expect.objectContaining({ code: 'WEB_TLS' }))
+  expect(() => webClient({ proxy: 'socks5://a' })).toThrow(expect.objectContaining({ code: 'WEB_PROXY' }))
+  const client = webClient({ environment: { https_proxy: 'ftp://user:secret@proxy.test' } })
+  const server = await scripted(cleanup, () => 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+  expect((await client.get({ url: `http://relay.test:${server.port}/ping` })).status).toBe(200)
+  await expect(client.get({ url: `https://relay.test:${server.port}/ping` })).rejects.toMatchObject({
+    code: 'WEB_PROXY',
+    message: expect.stringMatching(/^(?!.*secret).*https_proxy/),
+  })
 })
 
 test('a probe over TLS', async () => {

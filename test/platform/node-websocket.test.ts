@@ -133,7 +133,7 @@ test('what the system does not take is counted; the rest is collected meanwhile,
   const queued: number[] = []
   for (let taken = 0; taken < 6; taken++) {
     expect(watched.drains.count).toBe(link.queuedBytes > 0 && link.queuedBytes <= 65_536 ? 1 : 0)
-    stub.take()
+    stub.takeOne()
     queued.push(link.queuedBytes)
   }
   expect(queued).toEqual(queued.toSorted((a, b) => b - a))
@@ -167,7 +167,7 @@ test('a buffer is used again only when the system has read it', async () => {
   send(first)
   send(second)
   expect(lent[1]).not.toBe(lent[0])
-  slow.take()
+  slow.takeOne()
   await turns(1)
   send(second)
   expect(lent[2]).toBe(lent[0])
@@ -175,6 +175,21 @@ test('a buffer is used again only when the system has read it', async () => {
   expect(lent[3]).toBe(lent[0])
   first.terminate()
   second.terminate()
+})
+
+test('a callback that is late means the write that was taken, not the one under way', async () => {
+  const stub = new StubSocket()
+  const link = webSocket(stub.asSocket(), 'server')
+  link.send(pattern(10))
+  link.flush()
+  stub.takesAll = false
+  link.send(pattern(20))
+  link.flush()
+  await turns(2)
+  expect(link.queuedBytes).toBe(22)
+  stub.takeOne()
+  expect(link.queuedBytes).toBe(0)
+  link.terminate()
 })
 
 test('a buffer that was lost with its socket is replaced', async () => {
@@ -207,8 +222,8 @@ test('RFC 6455 §5.5.3: a ping is answered with its payload; of pings that had t
   for (let count = 0; count < 2000; count++) stub.push(frame(9, pattern(120, count), true))
   await until(() => watched.reads.length > 0 && stub.readableLength === 0)
   expect(watched.link.queuedBytes).toBeLessThan(66_000)
-  stub.take()
-  stub.take()
+  stub.takeOne()
+  stub.takeOne()
   expect(stub.writes.at(-1)!.equals(frame(10, pattern(120, 1999)))).toBe(true)
   watched.link.terminate()
 })
@@ -297,6 +312,41 @@ test('RFC 6455 §7.1: the closing handshake, from either side: both hear the cod
   }
 })
 
+test('RFC 6455 §5.5.1, §7.1: after Close nothing is sent, its answer is not answered, and a paused link hears it', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const { client, server } = await tcpPair(cleanup)
+  const watched = watch(webSocket(server, 'server'))
+  const heard: Buffer[] = []
+  client.on('data', (chunk: Buffer) => heard.push(chunk))
+  watched.link.pause()
+  watched.link.close(1001, '')
+  watched.link.send(pattern(5))
+  client.write(Buffer.concat([frame(9, '01', true), frame(2, '02', true), frame(8, '03e9', true)]))
+  await until(() => watched.ends.length === 1)
+  expect(watched.messages).toEqual([])
+  expect(watched.ends).toEqual([{ code: 1001, reason: '' }])
+  await until(() => client.destroyed)
+  expect(hex(Buffer.concat(heard))).toBe('880203e9')
+  expect(vi.getTimerCount()).toBe(0)
+  watched.link.send(pattern(5))
+  watched.link.flush()
+})
+
+test('RFC 6455 §7.1: what was queued before the Close of the other side goes out, the answer last', async () => {
+  const stub = new StubSocket()
+  stub.takesAll = false
+  const watched = watch(webSocket(stub.asSocket(), 'server'))
+  for (let count = 0; count < 200; count++) watched.link.send(pattern(1000))
+  stub.push(frame(8, '03e8', true))
+  await turns(3)
+  for (let taken = 0; taken < 6; taken++) stub.takeOne()
+  await until(() => watched.ends.length === 1)
+  const all = Buffer.concat(stub.writes)
+  expect(all.length).toBe(200 * 1004 + 4)
+  expect(hex(all.subarray(-4))).toBe('880203e8')
+  expect(watched.ends).toEqual([{ code: 1000, reason: '' }])
+})
+
 test('RFC 6455 §7.1: a Close that nobody answers ends the link after 2 s', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   const { client, server } = await tcpPair(cleanup)
@@ -368,6 +418,7 @@ test('a socket that is over already', async () => {
   server.destroy()
   client.destroy()
   await until(() => server.closed)
+  await turns(3)
   const late = watch(webSocket(server, 'server', undefined, { head: frame(2, '01', true) }))
   await until(() => late.ends.length === 1)
   expect(late.messages).toEqual([])

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import type { ExportKeyingMaterial, WebSocketOptions } from '../../src/platform/index.ts'
 import type { NodeWebClient } from '../../src/platform/node/node-web-client.ts'
-import { Cleanup, MAX_MESSAGE, openSockets, until, watch } from './support/loopback.ts'
+import { Cleanup, MAX_MESSAGE, openConnections, openSockets, until, watch } from './support/loopback.ts'
 import {
   accepted,
   certificates,
@@ -73,6 +73,15 @@ test.each([
   },
 )
 
+test('spec/relay.md §1.6: through a proxy a numeric relay must be who it is dialled as, not who the proxy is', async () => {
+  const proxy = await connectProxy(cleanup)
+  const server = await relay()
+  const client = webClient({ proxy: `http://127.0.0.1:${proxy.port}` })
+  await expect(open(client, `wss://127.0.0.9:${server.port}/`)).rejects.toMatchObject({ code: 'WEB_TLS' })
+  const link = await open(client, `wss://127.0.0.1:${server.port}/`)
+  link.terminate()
+})
+
 test('a probe goes through the proxy, too', async () => {
   const proxy = await connectProxy(cleanup)
   const server = await scripted(cleanup, () => 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n', certificates)
@@ -119,6 +128,7 @@ test('spec/relay.md §1.8: any 2xx opens the tunnel; what else the proxy says is
   }
   proxy.answer = () => undefined
   await expect(open(client, 'wss://[::1]:1/')).rejects.toMatchObject({ code: 'WEB_PROXY' })
+  await until(() => openConnections() === 0, 'the end of all connections')
   expect(proxy.requests.at(-1)).toMatch(/^CONNECT \[::1\]:1 HTTP\/1\.1\r\nHost: \[::1\]\r\n/)
   await cleanup.run()
   expect(openSockets()).toBe(0)

@@ -222,7 +222,7 @@ function failedWith(target: Target, reason: string, cause?: unknown): WebError {
   return new WebError('WEB_HTTP', `cannot talk to ${target.authority}: ${reason}`, undefined, cause)
 }
 
-/** Reads what a body has, within bounds, and destroys the socket. */
+/** Reads what a body has, within bounds, and destroys the socket; when the other side ends it, it closes by itself. */
 function dropBody(socket: Socket, head: ResponseHead, received: number): void {
   const { status, headers } = head
   const length = status === 204 || status === 304 ? 0 : Number(headers.get('content-length') ?? MAX_BODY_BYTES)
@@ -233,7 +233,6 @@ function dropBody(socket: Socket, head: ResponseHead, received: number): void {
   }
   const timer = setTimeout(() => socket.destroy(), BODY_TIMEOUT_MS)
   socket.on('close', () => clearTimeout(timer))
-  socket.on('end', () => socket.destroy())
   socket.on('data', (chunk: Buffer) => {
     left -= chunk.length
     if (left <= 0) socket.destroy()

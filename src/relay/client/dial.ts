@@ -16,11 +16,12 @@ export function dialRelay(
   signer: Signer,
   url: RelayUrl,
   token: string | undefined,
+  preferIpv6: boolean,
   signal: AbortSignal,
 ): Promise<WebSocketLink> {
   const { canSetHeaders } = web
   const target = relayDialUrl(url, canSetHeaders ? undefined : token)
-  const options = { url: target, protocols: RELAY_PROTOCOLS, maxMessageSize: MAX_MESSAGE, signal }
+  const options = { url: target, protocols: RELAY_PROTOCOLS, preferIpv6, maxMessageSize: MAX_MESSAGE, signal }
   const headers = (exporter: ExportKeyingMaterial | undefined): Record<string, string> =>
     signal.aborted ? {} : upgradeHeaders(signer, token, exporter)
   return open(web, canSetHeaders ? { ...options, headers } : options)

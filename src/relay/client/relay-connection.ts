@@ -22,6 +22,8 @@ export interface ConnectionHost extends SessionHost {
   readonly signer: Signer
   /** Bearer token for this relay. */
   token(url: string): string | undefined
+  /** IPv6 is known to work: it goes first. */
+  preferIpv6(): boolean
   /** Some `deadline` may have become earlier. */
   onDeadline(): void
   /** `connection` closed itself, being idle: it is to be forgotten. */
@@ -239,7 +241,7 @@ export class RelayConnection implements SessionOwner {
     const abort = new AbortController()
     let opening: Promise<WebSocketLink>
     try {
-      opening = dialRelay(web, this.#host.signer, this.url, token, abort.signal)
+      opening = dialRelay(web, this.#host.signer, this.url, token, this.#host.preferIpv6(), abort.signal)
     } catch {
       this.#stop('RELAY_INVALID_URL', 'cannot be dialled: a relay needs a URL with a host, like https://relay.example/')
       return

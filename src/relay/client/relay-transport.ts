@@ -23,6 +23,8 @@ export interface RelayTransportOptions {
   /** The relay map. Others are dialled as well when a datagram goes there, without a token. */
   readonly relays: readonly RelayConfig[]
   readonly handler: RelayTransportHandler
+  /** Asked before each dial: does IPv6 work here (spec/relay.md §5.2)? Default: no, IPv4 goes first. */
+  readonly preferIpv6?: () => boolean
   readonly limits?: Partial<RelayClientLimits>
 }
 
@@ -72,6 +74,7 @@ export class RelayTransport {
       peerIds: new PeerIdCheck(),
       signer: this.#signer,
       token: (url) => this.#tokens.get(url),
+      preferIpv6: options.preferIpv6 ?? (() => false),
       onDeadline: () => this.#arm(),
       onGone: (connection) => this.#forget(connection),
       retire: (link) => this.#retire(link),

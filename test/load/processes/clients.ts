@@ -1,21 +1,39 @@
 /** Thousands of light clients in one process: idle ones, those that do not read, those that flood, and strangers that never become clients. */
 import { datagramMessage, type Leaving, LightClient, type Target } from '../light-client.ts'
-import { Stranger, type StrangerKind } from '../strangers.ts'
+import { intruder, STRANGERS, type StrangerKind } from '../strangers.ts'
 import { answer } from './answer.ts'
 
 /** Handshakes under way at once. */
 const CONCURRENCY = 32
 
 const clients: LightClient[] = []
-const strangers: Stranger[] = []
+const intrusions = Object.fromEntries(STRANGERS.map((kind) => [kind, { made: 0, left: 0 }])) as Record<
+  StrangerKind,
+  { made: number; left: number }
+>
+let isPersistent = true
+
+function intrude(target: Target, kind: StrangerKind): void {
+  const count = intrusions[kind]
+  count.left++
+  intruder(
+    target,
+    kind,
+    () => count.made++,
+    () => {
+      count.left--
+      if (isPersistent) intrude(target, kind)
+    },
+  )
+}
 
 const commands = {
   /** So many more, each with a key of its own. Resolves with their ids, hex, when all are in. */
-  join: async ({ target, count, answersPings }: { target: Target; count: number; answersPings: boolean }) => {
+  join: async ({ target, count, pongDelayMs }: { target: Target; count: number; pongDelayMs: number | null }) => {
     const ids: string[] = []
     const joinOneByOne = async (): Promise<void> => {
       while (count-- > 0) {
-        const client = await LightClient.join(target, answersPings)
+        const client = await LightClient.join(target, pongDelayMs)
         clients.push(client)
         ids.push(Buffer.from(client.id).toString('hex'))
       }
@@ -56,28 +74,34 @@ const commands = {
     for (const client of clients) client.resume()
   },
 
+  /** All leave, and are forgotten here. */
   leave: ({ how }: { readonly how: Leaving }) => {
-    for (const client of clients) client.leave(how)
+    for (const client of clients.splice(0)) client.leave(how)
   },
 
-  look: () => ({
-    ended: clients.filter(({ isEnded }) => isEnded).length,
-    /** Clients that the server has pinged. */
-    pinged: clients.filter(({ pings }) => pings > 0).length,
-    pongs: clients.reduce((sum, { pongs }) => sum + pongs, 0),
-  }),
-
-  /** So many more of each kind. */
-  intrude: ({ target, kinds, count }: { target: Target; kinds: readonly StrangerKind[]; count: number }) => {
-    for (let number = 0; number < count; number++) {
-      for (const kind of kinds) strangers.push(new Stranger(target, kind))
+  look: () => {
+    const total = (count: (client: LightClient) => number): number => clients.reduce((sum, one) => sum + count(one), 0)
+    return {
+      ended: total(({ isEnded }) => Number(isEnded)),
+      /** Clients that the relay has pinged. */
+      pinged: total(({ pings }) => Number(pings > 0)),
+      pongs: total(({ pongs }) => pongs),
+      datagrams: total(({ datagrams }) => datagrams),
+      gone: total(({ gone }) => gone),
     }
   },
 
-  strangers: () => ({
-    connected: strangers.filter(({ isConnected }) => isConnected).length,
-    ended: strangers.filter(({ isEnded }) => isEnded).length,
-  }),
+  /** So many of each kind. Whoever is cut off comes again, until `giveUp`. */
+  intrude: ({ target, count }: { readonly target: Target; readonly count: number }) => {
+    for (let number = 0; number < count; number++) for (const kind of STRANGERS) intrude(target, kind)
+  },
+
+  giveUp: () => {
+    isPersistent = false
+  },
+
+  /** Of each kind: connections made, and those that are still there. */
+  intrusions: () => intrusions,
 }
 
 export type ClientsCommands = typeof commands

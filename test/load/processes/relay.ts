@@ -6,15 +6,15 @@ import { answer } from './answer.ts'
 /** Memory is looked at so often, ms: a peak does not get by. */
 const SAMPLE_MS = 20
 
+/** That this process may have. Node raises its own limit as far as it may. */
+const openFiles = openFilesLimit()
 let server: RelayServer | undefined
 let peakRss = 0
 
 const commands = {
-  /** Starts the one relay of this process. `openFiles`: how many this process may have. */
+  /** Once. */
   start: async (limits: Partial<RelayServerLimits>) => {
-    const openFiles = openFilesLimit()
     server = await RelayServer.start({ httpBind: '127.0.0.1:0', limits })
-    setInterval(sample, SAMPLE_MS)
     return { port: server.httpAddress!.port, openFiles }
   },
 
@@ -49,13 +49,13 @@ const commands = {
 
 export type RelayCommands = typeof commands
 
+setInterval(sample, SAMPLE_MS)
 answer(commands)
 
 function sample(): void {
   peakRss = Math.max(peakRss, process.memoryUsage.rss())
 }
 
-/** Node raises its own limit as far as it may. */
 function openFilesLimit(): number {
   const report = process.report.getReport() as unknown as { userLimits?: { open_files?: { soft: number | string } } }
   const soft = Number(report.userLimits?.open_files?.soft)

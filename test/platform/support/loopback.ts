@@ -24,9 +24,14 @@ export class Cleanup {
   }
 }
 
-/** TCP sockets, listeners and connection attempts that this process has open. Pipes to the test runner are none of these. */
+/** TCP sockets, connection attempts and listeners that this process has open. Pipes to the test runner are none of these. */
 export function openSockets(): number {
   return process.getActiveResourcesInfo().filter((name) => /^(TCP|TLS)/.test(name)).length
+}
+
+/** The same without listeners. */
+export function openConnections(): number {
+  return process.getActiveResourcesInfo().filter((name) => /^(TCP(?!Server)|TLS)/.test(name)).length
 }
 
 /** Taken before a test replaces it. */
@@ -132,7 +137,7 @@ export class StubSocket extends Duplex {
     else this.#held.push(callback)
   }
   /** The system has taken the oldest write. */
-  take(): void {
+  takeOne(): void {
     this.#held.shift()?.()
   }
   asSocket(): Socket {

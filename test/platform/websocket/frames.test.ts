@@ -79,7 +79,7 @@ test('RFC 6455 §5.3: masking by words is masking by bytes, at every alignment, 
       applyMask(view, wordsOf(view), start, end, mask)
       expect(view).toEqual(expected)
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   )
 })
 

@@ -56,13 +56,16 @@ class Meeting {
     })
   }
 
-  /** Dials, and carries datagrams until both sides are silent. */
-  dial(whom: DialledPeer): Connection {
+  /** Dials, and carries datagrams until both sides are silent; `onAccepted` when the server has let the first one in and answered nothing yet. */
+  dial(whom: DialledPeer, onAccepted: () => void = () => {}): Connection {
     const connection = this.client.connect({ ...whom, alpns: [text('echo')], route: 1, now: 0 })
     for (let round = 0; round < 50; round++) {
       const fromClient = this.#carry(connection, this.server, 0)
       const incoming = this.server.nextIncoming()
-      if (incoming !== undefined) this.serverSide = incoming.accept(0)
+      if (incoming !== undefined) {
+        this.serverSide = incoming.accept(0)
+        onAccepted()
+      }
       const fromServer = this.serverSide === undefined ? 0 : this.#carry(this.serverSide, this.client, 0)
       this.#listen('client', connection)
       if (this.serverSide !== undefined) this.#listen('server', this.serverSide)
@@ -137,6 +140,31 @@ describe('the engine', () => {
     })
     expect(meeting.closeReason('server')).toMatchObject({ kind: 'peer-transport', code: 0x12a, reason })
     meeting.end()
+  })
+
+  test('another certificate from now on: the keys of the one before live as long as a handshake may need them', () => {
+    const otherKeys = keys('p256')
+    const other = server(ROOT, otherKeys, { extensions: [subjectAltName(dns('example.test'))] })
+    const meeting = new Meeting(CERTIFICATE)
+    const before = meeting.crypto.liveKeys
+    expect(() => meeting.server.setCertificate({ chain: [other.der], privateKey: LEAF_KEYS.pkcs8 })).toThrow(RangeError)
+    expect(meeting.crypto.liveKeys).toBe(before)
+    let added = 0
+    const first = meeting.dial({ authentication: X509 }, () => {
+      const atOnce = meeting.crypto.liveKeys
+      meeting.server.setCertificate({ chain: [other.der], privateKey: otherKeys.pkcs8 })
+      added = meeting.crypto.liveKeys - atOnce
+    })
+    expect([first.isConfirmed, added]).toEqual([true, 1])
+    expect(first.peerCertificates).toEqual([LEAF.der])
+    const second = meeting.dial({ authentication: X509 })
+    expect(second.peerCertificates).toEqual([other.der])
+    const withTwo = meeting.crypto.liveKeys
+    // Nobody is in the middle of a handshake: the key goes at once.
+    meeting.server.setCertificate(CERTIFICATE)
+    expect(meeting.crypto.liveKeys).toBe(withTwo)
+    meeting.end()
+    expect(() => meeting.server.setCertificate(CERTIFICATE)).toThrow('closed')
   })
 
   test('a server without a certificate', () => {
