@@ -263,6 +263,31 @@ test('paused before it began, a link delivers nothing until it is resumed; onRea
   expect(watched.reads.reduce((sum, bytes) => sum + bytes, 0)).toBe(14)
 })
 
+test('resumed or closed before it began, a link loses nothing', async () => {
+  const head = (): Buffer => Buffer.concat([frame(2, '01', true), frame(8, '03e8', true)])
+  const resumed = new StubSocket()
+  const hears = watch(webSocket(resumed.asSocket(), 'server', undefined, { head: head() }))
+  hears.link.pause()
+  hears.link.resume()
+  await new Promise((resolve) => process.nextTick(resolve))
+  await until(() => hears.ends.length === 1)
+  expect([hears.messages.map(hex), hears.ends[0]!.code]).toEqual([['01'], 1000])
+  const closed = watch(webSocket(new StubSocket().asSocket(), 'server', undefined, { head: head() }))
+  closed.link.close(1013, '')
+  await until(() => closed.ends.length === 1)
+  expect([closed.messages, closed.ends[0]!.code]).toEqual([[], 1000])
+})
+
+test('the other side had ended its half before the link began', async () => {
+  const stub = new StubSocket()
+  const watched = watch(webSocket(stub.asSocket(), 'server'))
+  stub.push(null)
+  // As a socket of Node does.
+  stub.read(0)
+  await until(() => watched.ends.length === 1)
+  expect(watched.ends).toEqual([{ code: 1006, reason: 'the other side ended the connection' }])
+})
+
 test('a paused link is felt by the other side, and nothing is lost', async () => {
   const { client, server } = await linkPair()
   server.link.pause()
@@ -413,16 +438,17 @@ test('the connection is reset: 1006 with the reason', async () => {
   expect(watched.ends[0]!.reason).toMatch(/ECONNRESET/)
 })
 
-test('a socket that is over already', async () => {
+test.each([0, 3])('a socket that is over already, and whose end was told or not (%i turns)', async (wait) => {
   const { client, server } = await tcpPair(cleanup)
   server.destroy()
   client.destroy()
-  await until(() => server.closed)
-  await turns(3)
+  for (let tick = 0; tick < 100 && !server.closed; tick++) await new Promise((resolve) => process.nextTick(resolve))
+  await turns(wait)
   const late = watch(webSocket(server, 'server', undefined, { head: frame(2, '01', true) }))
-  await until(() => late.ends.length === 1)
+  await until(() => late.ends.length > 0)
+  await turns(3)
   expect(late.messages).toEqual([])
-  expect(late.ends[0]!.code).toBe(1006)
+  expect(late.ends.map(({ code }) => code)).toEqual([1006])
 })
 
 test.each([
@@ -433,9 +459,13 @@ test.each([
 ])(
   'RFC 6455 §7.1.7: after %s the other side is told %i, what is on its way is dropped, and then it is over',
   async (bytes, code) => {
-    const { client, server } = await tcpPair(cleanup)
+    const { client, server } = await tcpPair(cleanup, true)
     const watched = watch(webSocket(server, 'server'))
     const heard: Buffer[] = []
+    let hasEnded = false
+    client.on('end', () => {
+      hasEnded = true
+    })
     client.on('data', (chunk: Buffer) => heard.push(chunk))
     client.write(unhex(bytes))
     client.write(Buffer.alloc(500_000))
@@ -443,6 +473,9 @@ test.each([
     const expected = frameBytes({ opcode: 8, payload: closePayload(code, '') })
     expect([...Buffer.concat(heard)]).toEqual(expected)
     expect(watched.messages).toEqual([])
+    await until(() => hasEnded)
+    await turns(30)
+    expect(watched.ends).toEqual([])
     client.end()
     await until(() => watched.ends.length === 1)
     expect(watched.ends[0]!.code).toBe(1006)

@@ -69,6 +69,8 @@ export class NodeWebSocket implements WebSocketLink {
   readonly #masks: boolean
   #phase: number = Phase.Open
   #isPaused = false
+  /** Somebody listens to what is read; before that, reading would lose it. */
+  #isStarted = false
   #closeCode: number = CloseCode.Abnormal
   #closeReason = ''
   #timer: ReturnType<typeof setTimeout> | undefined = undefined
@@ -80,10 +82,8 @@ export class NodeWebSocket implements WebSocketLink {
   #tickIsDue = false
   /** Full ones that wait until the system has taken the one before. */
   #waiting: OutgoingBuffer[] | undefined = undefined
-  #waitingLengths: number[] | undefined = undefined
   /** Handed to the system, which has not taken all of it. */
   #flight: OutgoingBuffer | undefined = undefined
-  #flightLength = 0
   /** Writes that were taken at once: their callbacks are still to come and mean nothing. */
   #taken = 0
   #queued = 0
@@ -107,6 +107,7 @@ export class NodeWebSocket implements WebSocketLink {
     socket.setTimeout(0)
     socket.on('error', NodeWebSocket.#onError)
     socket.on('close', NodeWebSocket.#onClose)
+    socket.on('end', NodeWebSocket.#onEnd)
     if (socket.destroyed || socket.readableEnded) {
       setImmediate(NodeWebSocket.#onDeadStart, this)
       return
@@ -129,8 +130,7 @@ export class NodeWebSocket implements WebSocketLink {
   }
 
   flush(): void {
-    if (this.#phase !== Phase.Closed && this.#flight === undefined && this.#outLength > 0)
-      this.#write(this.#out!, this.#outLength)
+    if (this.#phase !== Phase.Closed && this.#flight === undefined && this.#outLength > 0) this.#write(this.#takeOut())
   }
 
   pause(): void {
@@ -140,7 +140,7 @@ export class NodeWebSocket implements WebSocketLink {
 
   resume(): void {
     this.#isPaused = false
-    this.#socket.resume()
+    if (this.#isStarted) this.#socket.resume()
   }
 
   close(code: number, reason: string): void {
@@ -198,40 +198,37 @@ export class NodeWebSocket implements WebSocketLink {
 
   /** The buffer is as full as it gets: it is written, or waits its turn. */
   #push(): void {
-    const out = this.#out!
-    const length = this.#outLength
+    const out = this.#takeOut()
     if (this.#flight === undefined) {
-      this.#write(out, length)
+      this.#write(out)
       return
     }
+    this.#waiting ??= []
+    this.#waiting.push(out)
+  }
+
+  #takeOut(): OutgoingBuffer {
+    const out = this.#out!
+    out.filled = this.#outLength
     this.#out = undefined
     this.#outLength = 0
-    this.#waiting ??= []
-    this.#waitingLengths ??= []
-    this.#waiting.push(out)
-    this.#waitingLengths.push(length)
+    return out
   }
 
-  #write(buffer: OutgoingBuffer, length: number): void {
-    if (buffer === this.#out) {
-      this.#out = undefined
-      this.#outLength = 0
-    }
-    const { bytes } = buffer
+  #write(buffer: OutgoingBuffer): void {
+    const { bytes, filled } = buffer
     this.#flight = buffer
-    this.#flightLength = length
-    this.#socket.write(length === bytes.length ? bytes : bytes.subarray(0, length), this.#onWritten)
+    this.#socket.write(filled === bytes.length ? bytes : bytes.subarray(0, filled), this.#onWritten)
     // A TCP socket takes what the kernel has room for before `write` returns, and tells us a tick later.
-    if (this.#socket.writableLength > 0 || this.#flight !== buffer) return
+    if (this.#socket.writableLength > 0) return
     this.#taken++
-    this.#landed()
+    this.#landed(buffer)
   }
 
-  #landed(): void {
-    this.#queued -= this.#flightLength
-    this.#memory.give(this.#flight!)
+  #landed(buffer: OutgoingBuffer): void {
+    this.#queued -= buffer.filled
+    this.#memory.give(buffer)
     this.#flight = undefined
-    this.#flightLength = 0
   }
 
   #written(error?: Error | null): void {
@@ -242,15 +239,11 @@ export class NodeWebSocket implements WebSocketLink {
     // An error is the end: the socket closes, and `#gone` clears up.
     if (error || this.#flight === undefined) return
     const before = this.#queued
-    this.#landed()
+    this.#landed(this.#flight)
     while (this.#flight === undefined && this.#waiting !== undefined) {
       const next = this.#waiting.shift()!
-      const length = this.#waitingLengths!.shift()!
-      if (this.#waiting.length === 0) {
-        this.#waiting = undefined
-        this.#waitingLengths = undefined
-      }
-      this.#write(next, length)
+      if (this.#waiting.length === 0) this.#waiting = undefined
+      this.#write(next)
     }
     this.#sendLatePong()
     this.flush()
@@ -362,8 +355,8 @@ export class NodeWebSocket implements WebSocketLink {
   static #onStart(link: NodeWebSocket): void {
     const socket = link.#socket
     if (link.#phase === Phase.Closed) return
+    link.#isStarted = true
     socket.on('data', NodeWebSocket.#onData)
-    socket.on('end', NodeWebSocket.#onEnd)
     if (!link.#isPaused) socket.resume()
   }
 

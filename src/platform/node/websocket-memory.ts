@@ -19,6 +19,8 @@ const MASKS = 1024
 /** Bytes on their way to a socket. */
 export interface OutgoingBuffer {
   readonly bytes: Buffer
+  /** How many of them are to be written; set when the buffer is full enough. */
+  filled: number
   /** For masking: made by the first client that uses the buffer, and kept. */
   words: Int32Array | undefined
   /** Belongs to the memory, and is given back there. */
@@ -45,17 +47,22 @@ export class WebSocketMemory {
       if (free !== undefined) return free
       if (this.#made < this.#limit) {
         this.#made++
-        return { bytes: Buffer.allocUnsafeSlow(BUFFER_BYTES), words: undefined, isShared: true }
+        return { bytes: Buffer.allocUnsafeSlow(BUFFER_BYTES), filled: 0, words: undefined, isShared: true }
       }
     }
-    return { bytes: Buffer.allocUnsafeSlow(Math.max(bytes, FIRST_PRIVATE_BYTES)), words: undefined, isShared: false }
+    return {
+      bytes: Buffer.allocUnsafeSlow(Math.max(bytes, FIRST_PRIVATE_BYTES)),
+      filled: 0,
+      words: undefined,
+      isShared: false,
+    }
   }
 
   /** A buffer for at least `bytes` that begins with the `used` bytes of `buffer`, which is not used any more: twice as large, up to 65 KiB. */
   grow(buffer: OutgoingBuffer, used: number, bytes: number): OutgoingBuffer {
     const larger = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(2 * buffer.bytes.length, BUFFER_BYTES)))
     buffer.bytes.copy(larger, 0, 0, used)
-    return { bytes: larger, words: undefined, isShared: false }
+    return { bytes: larger, filled: 0, words: undefined, isShared: false }
   }
 
   /** The system has read all of it. */

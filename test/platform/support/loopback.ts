@@ -64,13 +64,13 @@ export interface Pair {
   readonly server: Socket
 }
 
-/** Two ends of one TCP connection. */
-export async function tcpPair(cleanup: Cleanup): Promise<Pair> {
+/** Two ends of one TCP connection; whether the client's end stays open when the other has ended. */
+export async function tcpPair(cleanup: Cleanup, allowHalfOpen = false): Promise<Pair> {
   // As node:http makes them.
   const listener = createServer({ allowHalfOpen: true })
   const port = await listen(listener)
   const accepted = new Promise<Socket>((resolve) => listener.once('connection', resolve))
-  const client = cleanup.add(connect(port, '127.0.0.1'))
+  const client = cleanup.add(connect({ port, host: '127.0.0.1', allowHalfOpen }))
   const server = cleanup.add(await accepted)
   client.on('error', () => {})
   server.on('error', () => {})
