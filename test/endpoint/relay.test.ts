@@ -128,7 +128,10 @@ describe('spec/relay.md §5: endpoints at a relay', () => {
     const second = await bind(options)
     await second.online()
     await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(1)
-    expect(heard[0]).toMatchObject({ code: 'RELAY_NOTICE', message: expect.stringMatching(/another endpoint|same (?:endpoint )?id/i) })
+    expect(heard[0]).toMatchObject({
+      code: 'RELAY_NOTICE',
+      message: expect.stringMatching(/another endpoint|same (?:endpoint )?id/i),
+    })
     await second.close()
     await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(2)
     expect(relay.clientCount).toBe(1)

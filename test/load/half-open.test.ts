@@ -12,7 +12,7 @@ const LATE_MS = 1700
 
 describe.concurrent('half-open connections over real sockets', () => {
   test('spec/relay.md §3.5: clients whose process stands still, and those that never answer a ping, are dropped, and their peers are told', async (context) => {
-    const relay = await Relay.start(context, { pingIntervalMs: 1000, pingJitterMinMs: 0, pingJitterMaxMs: 200 })
+    const relay = await Relay.start(context, { pingIntervalMs: 500, pingJitterMinMs: 0, pingJitterMaxMs: 100 })
     const [standing, deaf, peer] = await Promise.all([
       startClients(context),
       startClients(context),
@@ -63,7 +63,7 @@ describe.concurrent('half-open connections over real sockets', () => {
   })
 
   test('spec/relay.md §3.5, §5.3: behind a way that fell silent both sides notice, and datagrams flow again when there is another', async (context) => {
-    const relay = await Relay.start(context, { pingIntervalMs: 1000, pingJitterMinMs: 0, pingJitterMaxMs: 100 })
+    const relay = await Relay.start(context, { pingIntervalMs: 500, pingJitterMinMs: 0, pingJitterMaxMs: 100 })
     const proxy = await SilentProxy.start(context, relay.port)
     const near = new HonestClient(relay.port)
     const far = new HonestClient(proxy.port, { pingIntervalMs: 700, connectTimeoutMs: 1000 })
@@ -99,13 +99,13 @@ describe.concurrent('half-open connections over real sockets', () => {
       (accepted) => accepted >= 2,
       'another attempt, which meets silence',
     )
-    expect(far.errors.at(-1)).toMatchObject({ code: 'RELAY_UNRESPONSIVE' })
+    expect(far.errors[0]).toMatchObject({ code: 'RELAY_UNRESPONSIVE' })
     await until(
       () => far.errors.length,
       (count) => count >= 2,
       'the end of that attempt',
     )
-    expect(far.errors.at(-1)).toMatchObject({ code: 'RELAY_TIMEOUT' })
+    expect(far.errors[1]).toMatchObject({ code: 'RELAY_TIMEOUT' })
     expect(far.errors.every((error) => error instanceof RelayError)).toBe(true)
     proxy.heal()
     await exchange(3)
@@ -117,7 +117,7 @@ describe.concurrent('half-open connections over real sockets', () => {
   })
 
   test('spec/relay.md §4.8: a thousand connections that never become clients are cut off, and keep nobody out', async (context) => {
-    const limits = { headerTimeoutMs: 1500, establishTimeoutMs: 3500, handshakeTimeoutMs: 1500 }
+    const limits = { headerTimeoutMs: 1000, establishTimeoutMs: 2700, handshakeTimeoutMs: 1000 }
     const relay = await Relay.start(context, limits)
     const strangers = await startClients(context)
     const intrusions = () => strangers.ask('intrusions')

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { HonestClient } from './honest-client.ts'
 
 /** A question so often, ms. */
-const INTERVAL_MS = 10
+const INTERVAL_MS = 20
 /** Questions under way at once. */
 const WINDOW = 4
 const SIZE = 1000
@@ -45,11 +45,14 @@ export class HonestPair {
     }
   }
 
-  /** Resolves when both are in. Never, if they do not get in: the test has a limit. */
+  /** Resolves when both are in. Rejects with the reason when one of them does not get in at once. */
   async connected(): Promise<void> {
     for (const client of [this.#asking, this.#answering]) {
-      await new Promise<void>((resolve) => {
-        client.onStatus = () => client.isConnected && resolve()
+      await new Promise<void>((resolve, reject) => {
+        client.onStatus = () => {
+          if (client.isConnected) resolve()
+          else if (client.errors.length > 0) reject(client.errors[0])
+        }
         client.onStatus()
       })
     }

@@ -21,7 +21,7 @@ const MOST_TIMERS = 20
 const WAYS_OUT: readonly (Leaving | 'killed')[] = ['close', 'end', 'reset', 'killed']
 
 /** Each is pinged while the test looks. */
-const LIMITS = { pingIntervalMs: 2000, pingJitterMinMs: 0, pingJitterMaxMs: 2000 }
+const LIMITS = { pingIntervalMs: 1000, pingJitterMinMs: 0, pingJitterMaxMs: 1500 }
 /** As over a slow line: three times this is more than the 5 s that a ping has at most (spec/relay.md §3.5), and a loaded machine may need them. */
 const PONG_DELAY_MS = 1700
 

@@ -71,7 +71,7 @@ function flip(random: SimRandom, genuine: Uint8Array, count: number): Uint8Array
 function join(left: Uint8Array, right: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(Math.min(left.length + right.length, MOST_BYTES))
   bytes.set(left.subarray(0, bytes.length))
-  bytes.set(right.subarray(0, bytes.length - left.length), Math.min(left.length, bytes.length))
+  bytes.set(right.subarray(0, Math.max(0, bytes.length - left.length)), Math.min(left.length, bytes.length))
   return bytes
 }
 
