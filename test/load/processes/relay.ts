@@ -18,7 +18,7 @@ const commands = {
     return { port: server.httpAddress!.port, openFiles }
   },
 
-  /** `collect`: after garbage collections. The peak is counted anew from here. */
+  /** `collect`: after garbage collections. */
   look: async ({ collect }: { readonly collect: boolean }) => {
     const relay = server!
     // What was let go in one collection may let go of more in the next.
@@ -27,8 +27,8 @@ const commands = {
       await nextTurn()
     }
     const { heapUsed, external, rss } = process.memoryUsage()
-    const peak = Math.max(peakRss, rss)
-    peakRss = 0
+    const { user, system } = process.cpuUsage()
+    peakRss = collect ? rss : Math.max(peakRss, rss)
     return {
       clients: relay.clientCount,
       connections: relay.connectionCount,
@@ -36,13 +36,14 @@ const commands = {
       waiting: Number(/^tom_relay_http_waiting (\d+)$/m.exec(relay.metrics())![1]),
       counters: { ...relay.counters },
       rss,
-      peakRss: peak,
+      /** The most since the last collection that was asked for. */
+      peakRss,
       /** On the heap of JavaScript, bytes; and in its buffers, of which links share some that stay. */
       heap: heapUsed,
       buffers: external,
       /** Timers that run. */
       timers: process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length,
-      cpuMs: process.cpuUsage().user / 1000 + process.cpuUsage().system / 1000,
+      cpuMs: (user + system) / 1000,
     }
   },
 }
