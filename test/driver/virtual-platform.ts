@@ -150,6 +150,15 @@ export class VirtualPlatform implements Platform {
     for (let turns = 0; this.turn() > 0; turns++) if (turns > 1000) throw new Error('the event loop never rests')
   }
 
+  /** The process stood still for `ms`: timers that are due fire, all at once; what was deferred still waits. */
+  stall(ms: number): void {
+    this.time += ms
+    for (const timer of this.#timers.filter(({ at }) => at <= this.time)) {
+      timer.cancel()
+      timer.callback()
+    }
+  }
+
   /** Lets `ms` pass, firing timers in order. */
   advance(ms: number): void {
     const end = this.time + ms

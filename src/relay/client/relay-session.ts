@@ -272,6 +272,7 @@ export class RelaySession implements FrameSink {
       case FrameType.Pong:
         if (!this.#pings.receivePong(message, frame.contentsAt, this.#host.platform.now())) return
         this.#isEstablished = true
+        this.#owner.onDeadline()
         return
       case FrameType.EndpointGone: {
         const peer = message.subarray(frame.peerAt, frame.peerAt + ID_LENGTH)

@@ -65,6 +65,7 @@ export class ClientConnection implements HubDeadlined {
   /** Work since the last turn that was waited for, in bytes. */
   #work: number
   #tracker: PingTracker | undefined
+  #isPongLate: boolean
   #queue: OutgoingQueue | undefined
   #gate: ReadGate | undefined
 
@@ -90,6 +91,7 @@ export class ClientConnection implements HubDeadlined {
     this.#pingGapMs = 0
     this.#work = 0
     this.#tracker = undefined
+    this.#isPongLate = false
     this.#queue = undefined
     this.#gate = gate
   }
@@ -181,12 +183,26 @@ export class ClientConnection implements HubDeadlined {
     }
     const tracker = this.#tracker
     if (tracker !== undefined && tracker.deadline <= now) {
+      if (!this.#isPongLate) {
+        this.#lookAgain()
+        return
+      }
       this.#context.counters.tom_ping_timeouts++
       this.#terminate('did not answer a ping in time')
       return
     }
     if (this.#pingDueAt() <= now) this.#ping(now)
     this.#schedule()
+  }
+
+  /** The pong is late, but perhaps it was us who stood still: what has arrived is read before the client is given up. */
+  #lookAgain(): void {
+    const { platform, deadlines } = this.#context
+    this.#isPongLate = true
+    deadlines.set(this, NEVER)
+    platform.defer(() => {
+      if (!this.#isGone) this.onDeadline(platform.now())
+    })
   }
 
   #receive(message: Uint8Array): void {
@@ -210,6 +226,7 @@ export class ClientConnection implements HubDeadlined {
         break
       case FrameType.Pong:
         this.#tracker?.receivePong(message, view.contentsAt, now)
+        this.#schedule()
         break
     }
     if (this.#work < limits.turnBytes) return
@@ -264,6 +281,7 @@ export class ClientConnection implements HubDeadlined {
     this.#drawPingGap()
     this.#tracker ??= new PingTracker()
     const end = this.#tracker.writePing(scratch, 0, platform.random, now)
+    this.#isPongLate = false
     counters.tom_pings_sent++
     // past the queue: one of nine bytes, and no other until it is answered
     this.link.send(scratch, 0, end)

@@ -117,3 +117,29 @@ test('a ping goes past what waits', () => {
   expect(lab.counters.tom_pings_sent).toBe(1)
   expect(lab.hub.backlog.datagrams).toBeGreaterThan(0)
 })
+
+test('spec/relay.md §3.5: pongs that came while the relay stood still are read before a client is given up', () => {
+  const lab = new Lab()
+  const clients = Array.from({ length: 20 }, (_, number) => lab.connect(number))
+  lab.advance(20_100)
+  const pings = clients.map((client) => client.takeFrames()[0]!.slice(1))
+  const [kept, lost] = [clients.slice(0, 10), clients.slice(10)]
+  // Node's event loop: timers first, then what has arrived, then what was deferred
+  lab.platform.stall(8_000)
+  for (const [index, client] of kept.entries()) client.link.feed(bytes(10, pings[index]!))
+  lab.platform.settle()
+  lab.advance(100)
+  expect(kept.map(({ link }) => link.isEnded)).toEqual(kept.map(() => false))
+  expect(lost.map(({ link }) => link.isTerminated)).toEqual(lost.map(() => true))
+  expect(lab.counters.tom_ping_timeouts).toBe(10)
+})
+
+test('an interval shorter than the time for a pong is kept: the next ping waits for no old deadline', () => {
+  const lab = new Lab({ limits: { pingIntervalMs: 500, pingJitterMinMs: 10, pingJitterMaxMs: 20 } })
+  const client = lab.connect(1)
+  for (let round = 0; round < 5; round++) {
+    const ping = untilPing(lab, client, 700)
+    expect(ping).toBeDefined()
+    client.link.feed(bytes(10, ping!.payload))
+  }
+})
