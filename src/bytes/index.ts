@@ -35,6 +35,7 @@ export {
   parseSocketAddress,
   type SocketAddress,
 } from './socket-address.ts'
+export { parseUrl } from './url.ts'
 export { decodeUtf8, encodeUtf8 } from './utf8.ts'
 export { VARINT_MAX, varintLength, writeVarint } from './varint.ts'
 export { BufferFullError, GrowingWriter, Writer } from './writer.ts'

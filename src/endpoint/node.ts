@@ -19,13 +19,14 @@ export class Endpoint extends PortableEndpoint {
   /** Opens the sockets. Rejects with EndpointError BIND_FAILED or INVALID_OPTION. */
   static override async bind(options: NodeEndpointOptions = {}): Promise<Endpoint> {
     const { caCertificates, proxy } = options
+    const roots = caCertificates === undefined ? lazySystemRoots() : ownRoots(caCertificates)
     const {
       platform = new NodePlatform({
         ...(caCertificates === undefined ? {} : { ca: caCertificates }),
         ...(proxy === undefined ? {} : { proxy }),
       }),
       crypto = createNodeCrypto(),
-      trustedRoots = caCertificates === undefined ? lazySystemRoots() : ownRoots(caCertificates),
+      trustedRoots = roots,
     } = options.runtime ?? {}
     const complete = { ...options, runtime: { platform, crypto, trustedRoots } }
     return Endpoint.open(new Endpoint(complete), complete)

@@ -2,7 +2,7 @@
  * `RelayUrl`: the identity of a relay, which is its normalised URL string (WHATWG), spec/endpoint.md §1.2. A trailing dot of the host
  * is kept: to iroh `https://r.example./` and `https://r.example/` are two relays. Whether a URL can be dialled is the relay client's question.
  */
-import { quote } from '../bytes/index.ts'
+import { parseUrl, quote } from '../bytes/index.ts'
 import { IdentityError } from './errors.ts'
 
 /** Immutable. */
@@ -16,10 +16,11 @@ export class RelayUrl {
 
   /** Reads any absolute URL, as iroh does. Throws IdentityError INVALID_RELAY_URL. */
   static parse(text: string): RelayUrl {
-    if (!URL.canParse(text)) {
+    const url = parseUrl(text)
+    if (url === undefined) {
       throw new IdentityError('INVALID_RELAY_URL', `expected a URL like https://relay.example/, got ${quote(text)}`)
     }
-    return new RelayUrl(new URL(text).href)
+    return new RelayUrl(url.href)
   }
 
   toURL(): URL {

@@ -2,9 +2,11 @@
  * HTTP and WebSockets as a client of Node: dial, proxy, TLS, upgrade or GET (spec/relay.md §1.3, §1.6, §1.8, §5.2, §6.2; RFC 6455 §4.1). One
  * connection per request, nothing is pooled; headers can carry what only the TLS session knows.
  */
+
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
+import { parseUrl } from '../../bytes/index.ts'
 import type { HttpAnswer, HttpGetOptions, WebClient, WebSocketLink, WebSocketOptions } from '../platform.ts'
 import { WebError } from '../web-error.ts'
 import { dialTcp, type LookupFamily, lookupSystem, resolveHost, sharedLookup } from './dial-tcp.ts'
@@ -161,7 +163,7 @@ async function bounded<T>(
 }
 
 function targetOf(href: string, plain: string, secure: string): Target {
-  const url = URL.canParse(href) ? new URL(href) : undefined
+  const url = parseUrl(href)
   if (url === undefined || (url.protocol !== plain && url.protocol !== secure)) {
     throw new WebError('WEB_URL', `${JSON.stringify(href)} is not a URL that begins with ${plain}// or ${secure}//`)
   }

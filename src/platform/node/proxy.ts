@@ -2,7 +2,9 @@
  * HTTP CONNECT proxies (spec/relay.md §1.8): which one serves a host, by option or by the usual environment variables, and the request that
  * opens a tunnel. How the proxy itself is reached is the dialler's affair.
  */
+
 import { BlockList, isIP, type Socket } from 'node:net'
+import { parseUrl } from '../../bytes/index.ts'
 import { WebError } from '../web-error.ts'
 import { readResponseHead, requestHead } from './http-head.ts'
 
@@ -21,7 +23,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** Reads `http://user:password@host:port`, `https://…`; without a scheme it is http. Throws WebError WEB_PROXY, which calls it `what`. */
 export function parseProxy(text: string, what = 'the proxy'): Proxy {
   const href = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
-  const url = URL.canParse(href) ? new URL(href) : undefined
+  const url = parseUrl(href)
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     // The text may hold a password.
     throw new WebError('WEB_PROXY', `${what} is not a URL like http://host:port or https://host:port`)

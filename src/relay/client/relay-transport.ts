@@ -2,6 +2,7 @@
  * All relays of an endpoint: the home relay, the others on demand, and which of them carries a datagram (spec/relay.md §5.1). One timer and one batch
  * writer serve all connections; a single connection is `relay-connection.ts`.
  */
+import { parseUrl } from '../../bytes/index.ts'
 import type { CryptoProvider, Signer } from '../../crypto/index.ts'
 import { RelayUrl, type SecretKey } from '../../identity/index.ts'
 import type { Platform, Timer, WebSocketLink } from '../../platform/index.ts'
@@ -202,7 +203,7 @@ export class RelayTransport {
   #normalised(url: string): RelayUrl | undefined {
     if (url !== this.#lastUnknown) {
       this.#lastUnknown = url
-      this.#lastNormalised = URL.canParse(url) ? RelayUrl.parse(url) : undefined
+      this.#lastNormalised = parseUrl(url) === undefined ? undefined : RelayUrl.parse(url)
     }
     return this.#lastNormalised
   }

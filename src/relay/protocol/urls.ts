@@ -1,5 +1,5 @@
 /** Where a relay is reached: the URL to dial and the URL to probe, made from the relay's own URL (spec/relay.md §1.1, §1.7, §6.2). */
-import { quote } from '../../bytes/index.ts'
+import { parseUrl, quote } from '../../bytes/index.ts'
 import { IdentityError, type RelayUrl } from '../../identity/index.ts'
 import { RELAY_PATH, RELAY_PROBE_PATH } from './constants.ts'
 
@@ -27,11 +27,12 @@ export function isSecureRelay(url: RelayUrl): boolean {
 function join(url: RelayUrl, plainScheme: 'ws' | 'http', rest: string): string {
   const { host } = url.toURL()
   const text = `${plainScheme}${isSecureRelay(url) ? 's' : ''}://${host}${rest}`
-  if (host === '' || !URL.canParse(text)) {
+  const joined = host === '' ? undefined : parseUrl(text)
+  if (joined === undefined) {
     throw new IdentityError(
       'INVALID_RELAY_URL',
       `a relay needs a URL with a host, like https://relay.example/, got ${quote(url.href)}`,
     )
   }
-  return new URL(text).href
+  return joined.href
 }

@@ -2,8 +2,10 @@
  * Asks an HTTP server whether a client may come in: one POST per connection, allowed only by 200 with the body `true` (spec/relay.md §4.4).
  * Bounded in time, in answers read and in requests at once.
  */
+
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { parseUrl } from '../../bytes/index.ts'
 import { ALLOWED, DENIED } from './access.ts'
 import { lineOf, RelayServerError } from './errors.ts'
 import type { AccessControl, AccessDecision, AccessRequest } from './hub/index.ts'
@@ -34,7 +36,7 @@ export class AccessHook implements AccessControl {
 
   /** Throws RelayServerError INVALID_OPTION for a URL that is none, or a token that cannot stand in a header. */
   constructor(options: AccessHookOptions) {
-    const url = URL.canParse(options.url) ? new URL(options.url) : undefined
+    const url = parseUrl(options.url)
     if (url === undefined || !/^https?:$/.test(url.protocol))
       throw new RelayServerError(
         'INVALID_OPTION',
