@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { SuiteTimes } from './scripts/suite-times.ts'
 import { findChromium } from './test/browser/chromium.ts'
@@ -11,9 +12,19 @@ const suite = (
   exclude: string[],
   testTimeout: number,
   isolate: boolean,
+  maxWorkers?: number,
 ) => ({
   extends: true as const,
-  test: { name, include, exclude, testTimeout, hookTimeout: testTimeout, isolate, sequence: { groupOrder: order } },
+  test: {
+    name,
+    include,
+    exclude,
+    testTimeout,
+    hookTimeout: testTimeout,
+    isolate,
+    sequence: { groupOrder: order },
+    ...(maxWorkers === undefined ? {} : { maxWorkers }),
+  },
 })
 
 // A hundred small files share their modules: loading them anew for each took as long as the tests. Files that replace modules cannot.
@@ -23,13 +34,16 @@ const special = ['sim', 'fuzz', 'interop', 'readme', 'load', 'browser'].map((nam
 // Only where there is a browser, or when it is asked for: then the tests say what is missing.
 const hasBrowser = process.argv.includes('browser') || findChromium() !== undefined
 
+const WORKERS = Math.max(2, availableParallelism() - 1)
+
 export default defineConfig({
   test: {
     pool: 'forks',
     passWithNoTests: true,
     reporters: ['default', new SuiteTimes()],
     projects: [
-      suite('unit', 1, ['test/**/*.test.ts'], [...special, ...replacing, 'test/lab/**'], 20_000, false),
+      // vitest leaves a core to itself otherwise, and half the machine idle
+      suite('unit', 1, ['test/**/*.test.ts'], [...special, ...replacing, 'test/lab/**'], 20_000, false, WORKERS),
       suite('unit-alone', 2, replacing, [], 20_000, true),
       suite('sim', 3, ['test/sim/**/*.test.ts'], [], 60_000, true),
       suite('fuzz', 4, ['test/fuzz/**/*.test.ts'], [], 60_000, true),

@@ -28,11 +28,11 @@ describe('spec/relay.md §5: endpoints at a relay', () => {
     await echoes(server)
     const connection = await client.connect(server.ticket(), ALPN)
     const { send, recv } = await connection.openBi()
-    const body = new Uint8Array(500_000).map((_, index) => index & 255)
+    const body = new Uint8Array(200_000).map((_, index) => index & 255)
     const [answer] = await Promise.all([recv.readToEnd(1_000_000), send.write(body).then(() => send.finish())])
     expect(answer).toEqual(body)
     expect(connection.paths()).toMatchObject([{ kind: 'relay', remote: relay.url.href, selected: true }])
-    expect(relay.counters.bytes_recv).toBeGreaterThan(1_000_000)
+    expect(relay.counters.bytes_recv).toBeGreaterThan(400_000)
     expect(faults).toEqual([])
   })
 
@@ -59,7 +59,7 @@ describe('spec/relay.md §5: endpoints at a relay', () => {
   test('a relay with a certificate nobody vouches for is not used, and `online` says so', async () => {
     const { server: relay } = await start({ tls: { certificate: new Pki().issue() }, hostname: 'localhost' })
     const endpoint = await bind({ relays: [relay.url] })
-    await expect(endpoint.online({ timeoutMs: 1_000 })).rejects.toMatchObject({
+    await expect(endpoint.online({ timeoutMs: 300 })).rejects.toMatchObject({
       code: 'OFFLINE',
       message: expect.stringContaining('localhost'),
     })
@@ -70,7 +70,7 @@ describe('spec/relay.md §5: endpoints at a relay', () => {
     const knows = await bind({ bind: [], relays: [{ url: relay.url, token: 'open sesame' }] })
     await knows.online()
     const guesses = await bind({ bind: [], relays: [{ url: relay.url, token: 'wrong' }] })
-    await expect(guesses.online({ timeoutMs: 1_000 })).rejects.toMatchObject({
+    await expect(guesses.online({ timeoutMs: 300 })).rejects.toMatchObject({
       message: expect.stringContaining('not authorized'),
     })
     expect(relay.counters.tom_denied).toBeGreaterThan(0)
