@@ -31,6 +31,8 @@ export interface PathWishes {
 export interface PathContext {
   readonly driver: Driver
   readonly now: () => number
+  /** What goes through this relay is not answered. */
+  readonly onRelaySuspect: (url: string) => void
   /** `retryAt` was set. */
   readonly onPlan: (paths: ConnectionPaths) => void
 }
@@ -73,6 +75,11 @@ export class ConnectionPaths {
       case 'path-abandoned':
         if (this.#isReady) this.#lost(now)
         break
+      case 'path-suspect': {
+        const url = relayOf(this.#context.driver.routes.entry(event.route))
+        if (url !== undefined) this.#context.onRelaySuspect(url)
+        break
+      }
       case 'paths-available':
         if (this.#isReady) this.#open(now)
         break

@@ -335,6 +335,7 @@ export class Connection {
         this.pathKeeper?.onEvent(event)
         break
       case 'confirmed':
+      case 'path-suspect':
       case 'paths-available':
         this.pathKeeper?.onEvent(event)
         break

@@ -174,7 +174,12 @@ export class Endpoint {
       onSocketError: (_socket, error) => this.#reportError(error),
       onFault: (error) => this.#reportError(error),
     })
-    this.#paths = { driver: this.#driver, now: () => platform.now(), onPlan: this.#retries.add }
+    this.#paths = {
+      driver: this.#driver,
+      now: () => platform.now(),
+      onRelaySuspect: (url) => this.#relays.check(url),
+      onPlan: this.#retries.add,
+    }
   }
 
   get id(): EndpointId {

@@ -195,6 +195,11 @@ export class EndpointRelays {
     this.#reporter?.request('full')
   }
 
+  /** What goes through a relay is not answered any more: the relay may be gone without a word. */
+  check(url: string): void {
+    this.#transport.check(url)
+  }
+
   /** Before the driver's sockets are closed. */
   async closeReporter(): Promise<void> {
     await this.#reporter?.close()

@@ -30,6 +30,8 @@ export type ConnectionEvent =
   | { readonly type: 'path-migrated'; readonly path: number; readonly route: Route }
   /** Data goes over this path first from now on (several paths). */
   | { readonly type: 'path-preferred'; readonly path: number; readonly route: Route }
+  /** Several probes in a row went unanswered on the path; once until the next answer. What waited there goes another way if there is one. */
+  | { readonly type: 'path-suspect'; readonly path: number; readonly route: Route }
   /** Nothing is sent on the path any more. `code` is what the PATH_ABANDON says; `byPeer`: it came from there. */
   | {
       readonly type: 'path-abandoned'

@@ -186,6 +186,23 @@ test('one of two relays dies: the connection moves to the other', async () => {
   await end(it)
 })
 
+test('a relay that vanishes under traffic is missed by the connection, asked for, and left or found again within seconds', async () => {
+  const it = await pair('vanishes under traffic', undefined, { relayMs: { a: 5, b: 30 } }, ['a', 'b'])
+  const target = addrOf(it.server, relayOnly).withRelay('http://b.example/')
+  const connection = await it.world.value(it.client.endpoint.connect(target, ALPN), 5_000, 'the dial')
+  const pinging = new Pinging(it.world, connection)
+  await it.world.run(2_000)
+  const relay = it.world.relays.get('a.example')!
+  relay.vanish()
+  pinging.reset()
+  const before = pinging.received
+  // some probes, a ping that goes unanswered for half a second, 2 s of patience with the home relay, another home
+  await it.world.until(() => pinging.received > before + 1_000, 8_000, 'traffic over the other relay')
+  expect(connection.paths().find(({ selected }) => selected)?.remote).toBe('http://b.example/')
+  pinging.stop()
+  await end(it)
+})
+
 test('a relay that vanishes without a word is noticed by its silence, and left', async () => {
   const it = await pair('vanishes', undefined, { relayMs: { a: 5, b: 30 } }, ['a', 'b'])
   it.world.relays.get('a.example')!.vanish()

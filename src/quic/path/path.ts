@@ -96,6 +96,7 @@ export class Path implements LossEvents {
   #answered = true
   #suspect = false
   #doubted = false
+  #suspicionTold = false
 
   constructor(parts: PathParts) {
     this.id = parts.id
@@ -127,11 +128,19 @@ export class Path implements LossEvents {
     this.#answered = false
   }
 
+  /** True the first time it is asked of a path that is suspect, until the next answer. */
+  takeSuspicion(): boolean {
+    if (!this.isSuspect || this.#suspicionTold) return false
+    this.#suspicionTold = true
+    return true
+  }
+
   /** PATH_RESPONSE came on the path, or an acknowledgement of one of its packets on any. */
   answered(): void {
     this.#answered = true
     this.#suspect = false
     this.#doubted = false
+    this.#suspicionTold = false
   }
 
   queueResponse(route: Route, data: Uint8Array, received: number): void {

@@ -310,6 +310,7 @@ export class Paths {
   probeTimedOut(path: Path, now: number): void {
     path.probeTimedOut()
     const { link } = path
+    if (path.takeSuspicion()) this.#events.replace({ type: 'path-suspect', path: path.id, route: link.route })
     if (this.openCount > 1 && link.validated && link.deadline === NEVER && !link.challengePending)
       this.#validate(path, now)
   }

@@ -157,6 +157,11 @@ export class RelayConnection implements SessionOwner {
     else this.retryNow(now)
   }
 
+  /** As `RelaySession.check`; nothing while there is no session. */
+  check(now: number): void {
+    this.#session?.check(now)
+  }
+
   /** When `tick` wants to be called. */
   deadline(): number {
     return Math.min(this.#stateDeadline(), this.#dropQueueAt, this.#idleAt())

@@ -22,6 +22,8 @@ import { canonicalAddress } from './local-address.ts'
 import { ReturnRoutes } from './return-routes.ts'
 import type { RelayTransportHandler, RelayTransportStats } from './types.ts'
 
+/** A relay that sent something within this is there, ms. A guess. */
+const HEARD_JUST_NOW_MS = 250
 const NEVER = Number.POSITIVE_INFINITY
 /** Datagrams taken out of one batch frame, more than any sender puts in; the rest is lost. So a frame of one-byte datagrams cannot stall us. */
 const MAX_SEGMENTS_TAKEN = 512
@@ -191,6 +193,11 @@ export class RelaySession implements FrameSink {
     const address = this.#link.localAddress
     if (address !== undefined && addresses.has(canonicalAddress(address))) this.#ping(now)
     else this.#lose('RELAY_NETWORK_CHANGED', 'the network changed')
+  }
+
+  /** Somebody doubts that the relay still hears us: it is pinged, unless it was heard just now or is asked already. */
+  check(now: number): void {
+    if (this.#pings.deadline === NEVER && now - this.#lastReceivedAt >= HEARD_JUST_NOW_MS) this.#ping(now)
   }
 
   /** The owner takes the link back: nothing more comes from here. */

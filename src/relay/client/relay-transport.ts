@@ -174,6 +174,11 @@ export class RelayTransport {
     for (const connection of [...this.#connections.values()]) connection.networkChanged(addresses, now)
   }
 
+  /** What goes through `url` is not answered: is the relay still there? It is pinged at once, and lost when it does not answer in time (spec/relay.md §3.5). */
+  check(url: string): void {
+    if (this.#closed === undefined) this.#find(url)?.check(this.#platform.now())
+  }
+
   /** Closes everything. Resolves when the links have ended, each within about 2 s; nothing is called back any more. */
   close(): Promise<void> {
     if (this.#closed !== undefined) return this.#closed

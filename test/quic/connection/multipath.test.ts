@@ -279,6 +279,27 @@ describe('a route that somebody says leads nowhere', () => {
   })
 })
 
+describe('a path whose probes go unanswered', () => {
+  test('is told of once, and again after an answer', () => {
+    const it = connected()
+    const suspicions = () => it.client.events.filter(({ type }) => type === 'path-suspect')
+    const { wire } = it
+    const dark = (): void => {
+      it.wire = () => []
+      const id = it.client.connection!.streams.open(false)
+      it.client.connection!.streams.write(id, pattern(100), 0, 100)
+      it.run(10_000)
+    }
+    dark()
+    expect(suspicions()).toEqual([{ type: 'path-suspect', path: 0, route: 100 }])
+    it.wire = wire
+    it.run(5_000)
+    expect(suspicions()).toHaveLength(1)
+    dark()
+    expect(suspicions()).toHaveLength(2)
+  })
+})
+
 describe('a route that the driver cannot send on', () => {
   /** What the client sends while `route` is blocked goes over other routes; nothing is sent on it. */
   function sentAround(it: Pair, route: number): Datagram[] {

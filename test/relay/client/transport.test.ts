@@ -268,6 +268,21 @@ describe('spec/relay.md §5.6: the network changes', () => {
     expect(scene.dials).toHaveLength(2)
   })
 
+  test('a relay that is doubted is pinged at once, once, and lost when it does not answer; one that was heard just now is not', async () => {
+    const scene = new Scene()
+    const link = await scene.home()
+    const asked = link.ofType(9).length
+    scene.transport.check(HOME)
+    expect(link.ofType(9)).toHaveLength(asked)
+    await scene.platform.run(1_000)
+    scene.transport.check(HOME)
+    scene.transport.check(HOME)
+    scene.transport.check('https://unknown.example/')
+    expect(link.ofType(9)).toHaveLength(asked + 1)
+    await scene.platform.run(600)
+    expect(link.isTerminated).toBe(true)
+  })
+
   test.each([
     ['gone', '192.0.2.7', ['192.0.2.8']],
     ['unknown, as in browsers', undefined, ['192.0.2.7']],
