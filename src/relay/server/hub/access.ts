@@ -21,4 +21,6 @@ export type AccessDecision =
 export interface AccessControl {
   /** To throw, or to reject, is to deny. What takes longer than the handshake may is too late. */
   allow(request: AccessRequest): Promise<AccessDecision> | AccessDecision
+  /** Once for each connection that was let in, when it has ended. What it throws is logged. */
+  left?(client: { readonly id: EndpointId; readonly remoteAddress: string }): void
 }

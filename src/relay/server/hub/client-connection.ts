@@ -428,6 +428,7 @@ export class ClientConnection implements HubDeadlined {
     this.#gate = undefined
     deadlines.set(this, NEVER)
     this.#report('info', 'disconnected', why)
+    this.#context.tellLeft(this.endpoint.id, this.remoteAddress)
     endpoints.remove(this, isClosing)
     return true
   }

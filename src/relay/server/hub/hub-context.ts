@@ -1,5 +1,6 @@
 /** What the connections of one hub share: platform, limits, counters, the table of endpoints, deadlines, and scratch that lives as long as one call. */
 import type { CryptoProvider } from '../../../crypto/index.ts'
+import { EndpointId } from '../../../identity/index.ts'
 import type { Platform } from '../../../platform/index.ts'
 import { FrameView } from '../../protocol/index.ts'
 import type { AccessControl } from './access.ts'
@@ -55,6 +56,19 @@ export class HubContext {
     this.scratch = new Uint8Array(SCRATCH_LENGTH)
     this.rateLimit = limits.rateLimit
     this.isClosing = false
+  }
+
+  /** The access rules hear of the end of a connection that they let in (spec/relay.md §2.5). */
+  tellLeft(key: Uint8Array, remoteAddress: string): void {
+    if (this.access?.left === undefined) return
+    // proven when it was let in
+    const id = EndpointId.fromVerifiedKey(key)
+    try {
+      this.access.left({ id, remoteAddress })
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error)
+      this.report('error', 'access-failed', `the access rules failed when a client left: ${text}`, remoteAddress, id)
+    }
   }
 
   /** `endpoint` as text costs something: hand in what makes it. */
