@@ -4,7 +4,7 @@ import type { SecretKey } from '../identity/index.ts'
 import { messageOf, UsageError } from './run.ts'
 
 export interface EndpointFlags {
-  readonly relays: readonly string[]
+  readonly relays: readonly { readonly url: string; readonly token?: string }[]
   readonly caCertificates?: readonly string[]
   readonly bind?: readonly string[]
   readonly secretKey?: SecretKey

@@ -28,6 +28,7 @@ interface CommonFlags {
   readonly bind?: string[]
   readonly relay?: string[]
   readonly relayCa?: string
+  readonly relayToken?: string
   readonly secretFile?: string
   readonly json?: true
   readonly verbose?: true
@@ -88,8 +89,9 @@ function relaysOf(flags: CommonFlags): string[] {
 
 /** What `Endpoint.bind` and the commands have in common. */
 async function endpointFlags(flags: CommonFlags): Promise<EndpointFlags> {
+  const token = flags.relayToken ?? process.env.TOM_RELAY_TOKEN
   return {
-    relays: relaysOf(flags),
+    relays: relaysOf(flags).map((url) => (token === undefined ? { url } : { url, token })),
     ...(flags.relayCa === undefined ? {} : { caCertificates: [await readCertificates(flags.relayCa)] }),
     ...(flags.secretFile === undefined ? {} : { secretKey: await readKeyFile(flags.secretFile) }),
     ...(flags.bind === undefined ? {} : { bind: flags.bind }),
@@ -114,7 +116,7 @@ async function runConnect(text: string, flags: ConnectFlags): Promise<void> {
   const endpoint = await endpointFlags(flags)
   const parsed = parseTarget(text).withAddrs((flags.addr ?? []).map((address) => ipAddr(address)))
   // somebody of whom only the id is known is looked for where we are ourselves
-  const target = parsed.isEmpty ? parsed.withAddrs(endpoint.relays.map((url) => relayAddr(url))) : parsed
+  const target = parsed.isEmpty ? parsed.withAddrs(endpoint.relays.map(({ url }) => relayAddr(url))) : parsed
   const isSuccess = await connect(
     {
       target,
@@ -139,6 +141,10 @@ function withCommonFlags(command: Command): Command {
     .option('--alpn <alpn>', 'application protocol', DEFAULT_ALPN)
     .option('--bind <address>', 'local ip:port, repeatable (default: 0.0.0.0:0 and [::]:0)', collect)
     .option('--relay <url>', 'relay to be found at, repeatable (default: TOM_RELAYS, else none)', collect)
+    .option(
+      '--relay-token <token>',
+      'what those relays ask for (default: TOM_RELAY_TOKEN); it does not go into tickets',
+    )
     .option('--relay-ca <file>', "PEM certificates that vouch for relays, instead of Node's list")
     .option('--secret-file <file>', 'secret key made by tom id --write (default: a fresh key)')
     .option('--json', 'event lines on stdout, everything else on stderr')

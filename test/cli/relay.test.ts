@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { createServer as createTcp } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { EndpointTicket } from '../../src/identity/index.ts'
 import { Pki } from '../relay/server/pki.ts'
 import { ask } from '../relay/server/raw-http.ts'
 import { Identity, WsClient } from '../relay/server/ws-client.ts'
@@ -157,4 +158,41 @@ test('spec/relay.md §4.4: IROH_RELAY_HTTP_BEARER_TOKEN goes to the hook', async
   expect(tokens).toEqual(['Bearer from-outside'])
   tom.interrupt()
   expect((await tom.ended).code).toBe(0)
+})
+
+describe('listen and connect at a relay', () => {
+  async function relay(...args: string[]): Promise<string> {
+    const tom = new Tom('relay', ...BIND, ...args)
+    return (await tom.match(/^relay: (http:\/\/127\.0\.0\.1:\d+\/)\n/m))[1]!
+  }
+  const pings = ['-p', '2', '-d', '5', ...BIND]
+
+  test('the ticket names the relay, and an id is enough for who is at the same one', async () => {
+    const url = await relay('--dev')
+    const listener = new Tom('listen', '--relay', url, ...BIND)
+    await listener.match(new RegExp(`^online at ${url}$`, 'm'))
+    const [, ticket] = await listener.match(/^ticket: (\S+)$/m)
+    const { addr } = EndpointTicket.parse(ticket!)
+    expect(addr.relayUrls.map(({ href }) => href)).toEqual([url])
+    expect((await run('connect', ticket!, ...pings)).code).toBe(0)
+    const byId = await run('connect', addr.id.toString(), '--relay', url, ...pings)
+    expect(byId).toMatchObject({ code: 0, stdout: expect.stringContaining('2 answered') })
+  })
+
+  test('--relay-token lets in and stays out of the ticket', async () => {
+    const config = file('token.toml', 'access.shared_token = ["open sesame"]\n')
+    const url = await relay('--dev', '-c', config)
+    const listener = new Tom('listen', '--relay', url, '--relay-token', 'open sesame', ...BIND)
+    await listener.match(/^online at/m)
+    const [, ticket] = await listener.match(/^ticket: (\S+)$/m)
+    expect(EndpointTicket.parse(ticket!).addr.relayUrls.map(({ href }) => href)).toEqual([url])
+    const connected = await run('connect', ticket!, '--relay', url, '--relay-token', 'open sesame', ...pings)
+    expect(connected.code).toBe(0)
+  })
+
+  test('what is no relay URL is wrong usage', async () => {
+    const { code, stderr } = await run('listen', '--relay', 'nonsense', ...BIND)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^tom: relays: .*nonsense.*\n$/)
+  })
 })

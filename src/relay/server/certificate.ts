@@ -57,7 +57,9 @@ export function checkPair({ cert, key }: PemPair, from: { cert: string; key: str
 
 /** Reads both files. Rejects with RelayServerError BAD_CERTIFICATE. */
 export async function readPair({ certPath, keyPath }: PemFiles): Promise<CertificatePair> {
-  const [cert, key] = await Promise.all([readText(certPath, 'certificate'), readText(keyPath, 'key')])
+  // one after the other: where both are missing, it is always the certificate that is named
+  const cert = await readText(certPath, 'certificate')
+  const key = await readText(keyPath, 'key')
   return checkPair({ cert, key }, { cert: certPath, key: keyPath })
 }
 
