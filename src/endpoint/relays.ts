@@ -74,7 +74,7 @@ export class EndpointRelays {
       handler: {
         onDatagram: (url, peer, datagram) => this.#driver?.receiveRelayed(url, peer, datagram),
         onPeerGone: (url, peer) => this.#driver?.relayPeerGone(url, peer),
-        onBlockedChange: (url) => this.#driver?.relayChanged(url, this.#isLost(url)),
+        onBlockedChange: (url) => this.#tellDriver(url),
         onStatus: (url, status) => this.#onStatus(url, status),
         onNotice: (url, notice) => setup.onError(relayNotice(url, notice)),
       },
@@ -240,12 +240,13 @@ export class EndpointRelays {
     this.#awayTimer.arm(this.#setup.platform.now() + STILL_AWAY_MS)
   }
 
-  #isLost(url: string): boolean {
-    return this.#transport.status(url)?.state === 'disconnected'
+  /** What is closed for want of use is not lost: the next datagram dials it. */
+  #tellDriver(url: string): void {
+    this.#driver?.relayChanged(url, this.#transport.status(url)?.state === 'disconnected')
   }
 
   #onStatus(url: string, status: RelayStatus): void {
-    this.#driver?.relayChanged(url, status.state === 'disconnected')
+    this.#tellDriver(url)
     this.#news.wake()
     if (status.state !== 'connecting') this.#setup.onChange(url)
     if (url !== this.#home) return

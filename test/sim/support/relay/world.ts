@@ -139,6 +139,13 @@ export class RelayWorld {
     return this.clock.now
   }
 
+  /** A host of its own, with the way to the relays of `shape`. */
+  host(site: string, shape: NodeShape = {}): SimPlatform {
+    const platform = this.#platform(site)
+    platform.web = this.#web(shape)
+    return platform
+  }
+
   #platform(site: string): WebPlatform {
     return new WebPlatform({
       clock: this.clock,
