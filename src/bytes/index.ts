@@ -7,9 +7,19 @@ export {
   encodeBase32Hex,
   encodeZ32,
 } from './base32.ts'
-export { EncodingError, quote } from './encoding-error.ts'
+export { decodeBase64Url, encodeBase64Url } from './base64url.ts'
+export { EncodingError, messageOf, quote } from './encoding-error.ts'
 export { decodeHex, encodeHex } from './hex.ts'
-export { canonicalIp, compareBytes, compareIp, formatIp, isIpv4Mapped, parseIp, sameBytes } from './ip.ts'
+export {
+  canonicalIp,
+  canonicalIpText,
+  compareBytes,
+  compareIp,
+  formatIp,
+  isIpv4Mapped,
+  parseIp,
+  sameBytes,
+} from './ip.ts'
 export {
   type IntegerBits,
   readPostcardBool,
@@ -31,6 +41,7 @@ export { Reader, TruncatedError } from './reader.ts'
 export {
   canonicalSocketAddress,
   compareSocketAddresses,
+  formatHostPort,
   formatSocketAddress,
   parseSocketAddress,
   type SocketAddress,

@@ -95,6 +95,15 @@ export function canonicalIp(ip: Uint8Array): Uint8Array {
   return isIpv4Mapped(ip) ? ip.slice(12) : ip
 }
 
+/** A numeric address as systems write it, in the one text of its kind: as `formatIp`, IPv4 never mapped into IPv6, without a zone. Other text as it is. */
+export function canonicalIpText(address: string): string {
+  try {
+    return formatIp(canonicalIp(parseIp(address.split('%', 1)[0]!)))
+  } catch {
+    return address
+  }
+}
+
 /** IPv4 before IPv6, then by bytes: negative, 0 or positive. */
 export function compareIp(left: Uint8Array, right: Uint8Array): number {
   return left.length - right.length || compareBytes(left, right)

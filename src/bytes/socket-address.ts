@@ -35,3 +35,8 @@ export function canonicalSocketAddress(address: SocketAddress): SocketAddress {
 export function compareSocketAddresses(left: SocketAddress, right: SocketAddress): number {
   return compareIp(left.ip, right.ip) || left.port - right.port
 }
+
+/** `host:port`, with brackets around IPv6. `host` is taken as it is. */
+export function formatHostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}

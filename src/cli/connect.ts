@@ -1,4 +1,5 @@
 /** `tom connect`: dials a peer and pings it over streams, as PoC-4's connecting side does (spec/envelope.md §8.2). */
+import { messageOf } from '../bytes/index.ts'
 import { ConnectError, type Connection } from '../endpoint/index.ts'
 import { Endpoint } from '../endpoint/node.ts'
 import type { EndpointAddr } from '../identity/index.ts'
@@ -6,7 +7,7 @@ import type { EndpointFlags } from './endpoint-flags.ts'
 import { PathMonitor } from './path-monitor.ts'
 import { PingLog } from './ping-log.ts'
 import { pocTimestamp } from './poc-events.ts'
-import { messageOf, type Run, sleep } from './run.ts'
+import { type Run, sleep } from './run.ts'
 import { tracesFromEnvironment } from './traces.ts'
 
 export interface ConnectCommandOptions extends EndpointFlags {

@@ -1,7 +1,9 @@
 /** The flags of every command that starts an endpoint, as `Endpoint.bind` takes them. */
+
 import { readFile } from 'node:fs/promises'
+import { messageOf } from '../bytes/index.ts'
 import type { SecretKey } from '../identity/index.ts'
-import { messageOf, UsageError } from './run.ts'
+import { UsageError } from './run.ts'
 
 export interface EndpointFlags {
   readonly relays: readonly { readonly url: string; readonly token?: string }[]

@@ -1,7 +1,9 @@
 /** Secret keys in files: 64 hex digits and a line end, readable by their owner only. */
+
 import { open, readFile } from 'node:fs/promises'
+import { messageOf } from '../bytes/index.ts'
 import { SecretKey } from '../identity/index.ts'
-import { messageOf, UsageError } from './run.ts'
+import { UsageError } from './run.ts'
 
 /** Throws UsageError for a file that cannot be read or holds no key; the message never repeats its content. */
 export async function readKeyFile(path: string): Promise<SecretKey> {

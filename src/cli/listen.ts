@@ -1,10 +1,11 @@
 /** `tom listen`: waits for connections and echoes every stream, as PoC-4's listener does. */
+import { messageOf } from '../bytes/index.ts'
 import type { Connection } from '../endpoint/index.ts'
 import { Endpoint } from '../endpoint/node.ts'
 import type { EndpointFlags } from './endpoint-flags.ts'
 import { PathMonitor } from './path-monitor.ts'
 import { pocTimestamp } from './poc-events.ts'
-import { aborted, messageOf, type Run } from './run.ts'
+import { aborted, type Run } from './run.ts'
 import { tracesFromEnvironment } from './traces.ts'
 
 /** Then the ticket is printed anyway, ms. */

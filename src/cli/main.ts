@@ -2,7 +2,9 @@
  * The `tom` command: arguments, exit codes (0 success, 1 failure, 2 wrong usage), one clear line per error. What the commands do stands
  * in their own files.
  */
+
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { messageOf } from '../bytes/index.ts'
 import { EndpointError } from '../endpoint/index.ts'
 import { IdentityError, ipAddr, parseTarget, relayAddr, SecretKey } from '../identity/index.ts'
 import { connect } from './connect.ts'
@@ -11,7 +13,7 @@ import { readKeyFile, writeKeyFile } from './key-file.ts'
 import { listen } from './listen.ts'
 import { addRelayCommand } from './relay.ts'
 import { JsonReporter, type Output, TextReporter } from './reporter.ts'
-import { messageOf, type Run, UsageError } from './run.ts'
+import { type Run, UsageError } from './run.ts'
 
 const DEFAULT_ALPN = 'tom-protocol/poc/nat-test/0'
 const EXIT_FAILURE = 1

@@ -2,9 +2,9 @@
  * The TOML file of `tom relay`: the keys of iroh-relay (spec/relay.md §4.5) and a few limits of ours, read strictly. What the keys mean to a
  * running server is `relay-options.ts`'s.
  */
+import { messageOf } from '../bytes/index.ts'
 import { EndpointId } from '../identity/index.ts'
 import { parseBindAddress } from '../relay/server/index.ts'
-import { messageOf } from './run.ts'
 import { parseToml, type TomlReader } from './toml-table.ts'
 
 export type AccessConfig =

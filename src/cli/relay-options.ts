@@ -2,6 +2,7 @@
  * What `tom relay` makes of its config file, flags and environment: the options of a RelayServer, with the defaults of iroh-relay
  * (spec/relay.md §4.4, §4.5). Opens nothing.
  */
+import { messageOf } from '../bytes/index.ts'
 import {
   type AccessControl,
   AccessHook,
@@ -15,7 +16,7 @@ import {
   SharedToken,
 } from '../relay/server/index.ts'
 import type { AccessConfig, LimitsConfig, RelayConfigFile, TlsConfig } from './relay-config.ts'
-import { messageOf, UsageError } from './run.ts'
+import { UsageError } from './run.ts'
 
 export interface RelayFlags {
   readonly dev: boolean

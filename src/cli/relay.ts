@@ -2,8 +2,10 @@
  * `tom relay`: runs a relay server until it is told to stop. Its config file and flags are read elsewhere; here is how it starts, what it says,
  * and how it ends.
  */
+
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
+import { messageOf } from '../bytes/index.ts'
 import {
   type BindAddress,
   formatBindAddress,
@@ -15,7 +17,7 @@ import {
 import { parseRelayConfig, type RelayConfigFile } from './relay-config.ts'
 import { relayServerOptions } from './relay-options.ts'
 import type { Output } from './reporter.ts'
-import { aborted, messageOf, UsageError } from './run.ts'
+import { aborted, UsageError } from './run.ts'
 
 interface Flags {
   readonly dev?: true

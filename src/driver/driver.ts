@@ -2,6 +2,7 @@
  * Runs one QUIC engine over UDP sockets and relays: datagrams in and out, one timer for all deadlines, events to whoever owns the connection. It is
  * synchronous and makes no promises, so the simulator runs this very class over a virtual platform; policy is the endpoint's.
  */
+import { messageOf } from '../bytes/index.ts'
 import type { Platform, Timer, UdpSocket } from '../platform/index.ts'
 import {
   type CloseReason,
@@ -499,7 +500,7 @@ export class Driver {
       kind: 'local-transport',
       code: ErrorCode.INTERNAL_ERROR,
       frameType: 0,
-      reason: `internal error: ${error instanceof Error ? error.message : String(error)}`,
+      reason: `internal error: ${messageOf(error)}`,
     }
     if (!record.isClosed) this.#deliver(record, { type: 'closed', reason })
     this.#deliver(record, { type: 'drained' })

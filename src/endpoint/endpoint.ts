@@ -2,7 +2,15 @@
  * `Endpoint`: one identity on the network. Binds sockets, dials, accepts, knows its own addresses, closes. It joins the driver with the
  * application; QUIC, relays and paths have rooms of their own.
  */
-import { formatIp, formatSocketAddress, parseSocketAddress, type SocketAddress, sameBytes } from '../bytes/index.ts'
+import {
+  formatHostPort,
+  formatIp,
+  formatSocketAddress,
+  messageOf,
+  parseSocketAddress,
+  type SocketAddress,
+  sameBytes,
+} from '../bytes/index.ts'
 import type { CryptoProvider } from '../crypto/index.ts'
 import { Driver } from '../driver/index.ts'
 import type { NetReport } from '../holepunch/index.ts'
@@ -188,7 +196,7 @@ export class Endpoint {
 
   /** `ip:port` of each socket. */
   boundAddresses(): string[] {
-    return this.#driver.sockets.map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))
+    return this.#driver.sockets.map(({ host, port }) => formatHostPort(host, port))
   }
 
   /** Our id, our home relay, and the direct addresses that are known now: those of our interfaces, and what relays see of us. */
@@ -530,8 +538,4 @@ function checkAlpns(alpns: readonly Alpn[]): Uint8Array[] {
     if (!checked.some((known) => sameBytes(known, bytes))) checked.push(bytes)
   }
   return checked
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

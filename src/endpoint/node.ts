@@ -1,4 +1,5 @@
 /** `Endpoint` on Node: the portable one with Node's platform and crypto filled in. */
+import { messageOf } from '../bytes/index.ts'
 import { decodePem } from '../crypto/index.ts'
 import { createNodeCrypto, systemRootCertificates } from '../crypto/node/index.ts'
 import { NodePlatform } from '../platform/node/index.ts'
@@ -50,7 +51,7 @@ function ownRoots(pems: readonly string[]): () => TrustedRoots {
     const roots = new TrustedRoots(certificates)
     return () => roots
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = messageOf(error)
     throw new EndpointError('INVALID_OPTION', `caCertificates: ${message}; pass PEM text`, { cause: error })
   }
 }

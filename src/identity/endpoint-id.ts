@@ -11,9 +11,10 @@ import {
   encodeBase32,
   encodeHex,
   encodeZ32,
+  messageOf,
   sameBytes,
 } from '../bytes/index.ts'
-import { IdentityError, messageOf } from './errors.ts'
+import { IdentityError } from './errors.ts'
 
 /** Length in bytes. */
 const LENGTH = 32

@@ -6,6 +6,7 @@ import {
   decodeBase32,
   encodeBase32,
   GrowingWriter,
+  messageOf,
   Reader,
   readPostcardBytes,
   readPostcardString,
@@ -18,7 +19,7 @@ import {
 } from '../bytes/index.ts'
 import { EndpointAddr } from './endpoint-addr.ts'
 import { EndpointId } from './endpoint-id.ts'
-import { IdentityError, messageOf } from './errors.ts'
+import { IdentityError } from './errors.ts'
 import { customAddr, ipAddr, relayAddr, type TransportAddr } from './transport-addr.ts'
 
 /** Every ticket begins with it, in lower case. */

@@ -18,8 +18,3 @@ export class IdentityError extends Error {
     this.code = code
   }
 }
-
-/** The message of whatever was thrown, for use inside another message. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}

@@ -9,11 +9,12 @@ import {
   decodeHex,
   encodeHex,
   formatSocketAddress,
+  messageOf,
   parseSocketAddress,
   quote,
   type SocketAddress,
 } from '../bytes/index.ts'
-import { IdentityError, messageOf } from './errors.ts'
+import { IdentityError } from './errors.ts'
 import { RelayUrl } from './relay-url.ts'
 
 export type TransportAddr =

@@ -15,4 +15,5 @@ export type {
   WebSocketLink,
   WebSocketOptions,
 } from './platform.ts'
+export { uniform } from './uniform.ts'
 export { WebError, type WebErrorCode } from './web-error.ts'

@@ -2,9 +2,8 @@
  * Whether something else answers in a relay's place: plain HTTP on port 80, with a challenge that only a relay answers as it should. Never
  * in browsers, which do not let a page ask like that. spec/relay.md §6.3.
  */
-import type { Platform, WebClient } from '../../platform/index.ts'
+import { type Platform, uniform, type WebClient } from '../../platform/index.ts'
 import type { RelayConfig } from '../../relay/index.ts'
-import { uniform } from './uniform.ts'
 
 /** What relays echo; for anything longer or stranger they answer like a portal would. */
 const CHALLENGE = /^[A-Za-z0-9._-]{1,63}$/

@@ -4,7 +4,7 @@
  */
 import type { SocketAddress } from '../../bytes/index.ts'
 import type { Driver } from '../../driver/index.ts'
-import type { Platform } from '../../platform/index.ts'
+import { type Platform, uniform } from '../../platform/index.ts'
 import type { TrustedRoots } from '../../quic/index.ts'
 import type { RelayConfig } from '../../relay/index.ts'
 import { Alarms, type CancelAlarm } from './alarms.ts'
@@ -12,7 +12,6 @@ import { chooseHome, RelayMemory } from './home-choice.ts'
 import { type QadConnection, type QadListener, sameSocketAddress } from './qad-probe.ts'
 import type { Family, NetReport } from './report.ts'
 import { ReportRun } from './report-run.ts'
-import { uniform } from './uniform.ts'
 
 /** From the end of a report to the next, ms, drawn anew each time. */
 const LEAST_PAUSE_MS = 20_000

@@ -2,7 +2,7 @@
  * HTTP and WebSockets as a client in a browser, over the global `fetch` and `WebSocket` (spec/relay.md §1.7): no headers on a WebSocket, no
  * reasons for failures, no pausing. What the seam promises beyond that is made here: an end within 2 s, one call when the queue has drained.
  */
-import { parseUrl } from '../../bytes/index.ts'
+import { messageOf, parseUrl } from '../../bytes/index.ts'
 import type {
   HttpAnswer,
   HttpGetOptions,
@@ -207,8 +207,4 @@ function cutReason(reason: string): string {
 
 function hostOf(url: string): string {
   return parseUrl(url)?.host ?? url
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -168,8 +168,7 @@ export class Paths {
       path.doubt()
       if (!this.hasAlternative(path)) continue
       path.detection.resendElsewhere(path.space)
-      const { link } = path
-      if (link.validated && link.deadline === NEVER && !link.challengePending) this.#validate(path, now)
+      this.#askAgain(path, now)
     }
     this.notePreferred()
   }
@@ -309,10 +308,14 @@ export class Paths {
    */
   probeTimedOut(path: Path, now: number): void {
     path.probeTimedOut()
+    if (path.takeSuspicion()) this.#events.replace({ type: 'path-suspect', path: path.id, route: path.link.route })
+    if (this.openCount > 1) this.#askAgain(path, now)
+  }
+
+  /** Does the peer still receive there? Unless it is being asked, or was never known to. */
+  #askAgain(path: Path, now: number): void {
     const { link } = path
-    if (path.takeSuspicion()) this.#events.replace({ type: 'path-suspect', path: path.id, route: link.route })
-    if (this.openCount > 1 && link.validated && link.deadline === NEVER && !link.challengePending)
-      this.#validate(path, now)
+    if (link.validated && link.deadline === NEVER && !link.challengePending) this.#validate(path, now)
   }
 
   /** The address of the path's link is proved. */

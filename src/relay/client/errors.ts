@@ -1,5 +1,5 @@
 /** Why a relay is not connected, as an error that may be shown and logged: tokens and credentials are not in it. */
-import { quote } from '../../bytes/index.ts'
+import { messageOf, quote } from '../../bytes/index.ts'
 import type { RelayUrl } from '../../identity/index.ts'
 import type { WebSocketEnd } from '../../platform/index.ts'
 import { RelayProtocolError } from '../protocol/index.ts'
@@ -46,7 +46,7 @@ export function relayLabel(url: RelayUrl): string {
 
 /** What a failed dial said, on one line, cut, and without the secrets that its URL or headers held. */
 export function foreignText(error: unknown, url: RelayUrl, token: string | undefined): string {
-  let text = error instanceof Error ? error.message : String(error)
+  let text = messageOf(error)
   const { search, username, password } = url.toURL()
   const secrets = [search, username, password, token ?? '', token === undefined ? '' : encodeURIComponent(token)]
   if (token !== undefined) secrets.push(new URLSearchParams({ token }).toString())
@@ -73,5 +73,5 @@ export function closedText(end: WebSocketEnd): string {
 /** What was wrong with what the relay sent. */
 export function reasonOf(error: unknown): string {
   if (error instanceof RelayProtocolError) return error.reason
-  return oneLine(error instanceof Error ? error.message : String(error))
+  return oneLine(messageOf(error))
 }

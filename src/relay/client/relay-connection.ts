@@ -151,7 +151,7 @@ export class RelayConnection implements SessionOwner {
     this.#host.onDeadline()
   }
 
-  /** spec/relay.md §5.6. `addresses` as `canonicalAddress` writes them. */
+  /** spec/relay.md §5.6. `addresses` as `canonicalIpText` writes them. */
   networkChanged(addresses: ReadonlySet<string>, now: number): void {
     if (this.#session !== undefined) this.#session.networkChanged(addresses, now)
     else this.retryNow(now)

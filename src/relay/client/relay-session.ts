@@ -2,6 +2,7 @@
  * One connection to a relay after its handshake: frames in and out, pings, write stalls, back-pressure, and which peers were heard. Meets spec/relay.md §3,
  * §3.5, §5.4 and §5.6; dialling, reconnecting and idling are `relay-connection.ts`.
  */
+import { canonicalIpText } from '../../bytes/index.ts'
 import type { Platform, WebSocketEnd, WebSocketLink } from '../../platform/index.ts'
 import {
   FrameType,
@@ -18,7 +19,6 @@ import {
 import type { BatchWriter, FrameSink } from './batch-writer.ts'
 import { closedText, oneLine, type RelayErrorCode, reasonOf } from './errors.ts'
 import type { RelayClientLimits } from './limits.ts'
-import { canonicalAddress } from './local-address.ts'
 import { ReturnRoutes } from './return-routes.ts'
 import type { RelayTransportHandler, RelayTransportStats } from './types.ts'
 
@@ -188,10 +188,10 @@ export class RelaySession implements FrameSink {
     this.#owner.onFullChange()
   }
 
-  /** spec/relay.md §5.6: `addresses` are those that this host has now, each as `canonicalAddress` writes it. */
+  /** spec/relay.md §5.6: `addresses` are those that this host has now, each as `canonicalIpText` writes it. */
   networkChanged(addresses: ReadonlySet<string>, now: number): void {
     const address = this.#link.localAddress
-    if (address !== undefined && addresses.has(canonicalAddress(address))) this.#ping(now)
+    if (address !== undefined && addresses.has(canonicalIpText(address))) this.#ping(now)
     else this.#lose('RELAY_NETWORK_CHANGED', 'the network changed')
   }
 

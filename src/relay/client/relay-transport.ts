@@ -2,14 +2,13 @@
  * All relays of an endpoint: the home relay, the others on demand, and which of them carries a datagram (spec/relay.md §5.1). One timer and one batch
  * writer serve all connections; a single connection is `relay-connection.ts`.
  */
-import { parseUrl } from '../../bytes/index.ts'
+import { canonicalIpText, parseUrl } from '../../bytes/index.ts'
 import type { CryptoProvider, Signer } from '../../crypto/index.ts'
 import { RelayUrl, type SecretKey } from '../../identity/index.ts'
 import type { Platform, Timer, WebSocketLink } from '../../platform/index.ts'
 import { FrameView, ID_LENGTH, MAX_DATAGRAM_CONTENTS, PeerIdCheck } from '../protocol/index.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { type RelayClientLimits, relayClientLimits } from './limits.ts'
-import { canonicalAddress } from './local-address.ts'
 import { type ConnectionHost, RelayConnection } from './relay-connection.ts'
 import { detach } from './relay-session.ts'
 import type { RelayConfig, RelayStatus, RelayTransportHandler, RelayTransportStats } from './types.ts'
@@ -169,7 +168,7 @@ export class RelayTransport {
   /** The network changed (spec/relay.md §5.6): connections whose local address is not among these (numeric) are dropped and dialled again, the others pinged. */
   networkChanged(localAddresses: readonly string[]): void {
     if (this.#closed !== undefined) return
-    const addresses = new Set(localAddresses.map(canonicalAddress))
+    const addresses = new Set(localAddresses.map(canonicalIpText))
     const now = this.#platform.now()
     for (const connection of [...this.#connections.values()]) connection.networkChanged(addresses, now)
   }

@@ -1,5 +1,5 @@
 /** How long a client waits before it dials a relay again (spec/relay.md §5.3). When to wait and when to reset is the owner's. */
-import type { RandomSource } from '../../platform/index.ts'
+import { type RandomSource, uniform } from '../../platform/index.ts'
 
 const FIRST_BASE_MS = 10
 const LAST_BASE_MS = 16_000
@@ -15,9 +15,7 @@ export class Backoff {
   next(random: RandomSource): number {
     const baseMs = this.#baseMs
     this.#baseMs = Math.min(2 * baseMs, LAST_BASE_MS)
-    const drawn = new Uint8Array(4)
-    random.fill(drawn)
-    return baseMs * (1 + new DataView(drawn.buffer).getUint32(0) / 2 ** 32)
+    return baseMs * (1 + uniform(random))
   }
 
   /** The connection had been established: the next wait is a short one again. */

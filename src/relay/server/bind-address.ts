@@ -3,7 +3,7 @@
  * no IPv6. TCP only; the UDP sockets of address discovery are `qad.ts`'s.
  */
 import type { Server } from 'node:net'
-import { formatIp, parseSocketAddress } from '../../bytes/index.ts'
+import { formatHostPort, formatIp, parseSocketAddress } from '../../bytes/index.ts'
 import { lineOf, RelayServerError } from './errors.ts'
 
 export interface BindAddress {
@@ -28,19 +28,12 @@ export function parseBindAddress(text: string, option: string): BindAddress {
 
 /** `ip:port`, as `parseBindAddress` reads it. */
 export function formatBindAddress({ host, port }: BindAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+  return formatHostPort(host, port)
 }
 
 /** All addresses of the host, `0.0.0.0` or `::`. */
 export function isUnspecified(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
-}
-
-/** A peer's address as sockets report it, without a zone and with IPv4 as IPv4 where the socket takes both families. */
-export function canonicalHost(remoteAddress: string): string {
-  const zone = remoteAddress.indexOf('%')
-  const host = zone < 0 ? remoteAddress : remoteAddress.slice(0, zone)
-  return host.startsWith('::ffff:') && host.includes('.') ? host.slice('::ffff:'.length) : host
 }
 
 /** The system has no IPv6, or not on this address. */

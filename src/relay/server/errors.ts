@@ -1,4 +1,5 @@
 /** What can keep a relay server from starting, as errors with a stable `code`. The message is one line that says what to do. */
+import { messageOf } from '../../bytes/index.ts'
 
 /**
  * `INVALID_OPTION`: an option nobody could follow. `BIND_FAILED`: an address that cannot be had. `BAD_CERTIFICATE`: a certificate or key that
@@ -18,6 +19,6 @@ export class RelayServerError extends Error {
 
 /** The first line of an error's message: the words of OpenSSL and of the system are one line each, those of others may go on. */
 export function lineOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error)
+  const text = messageOf(error)
   return text.split('\n')[0]!
 }

@@ -2,6 +2,7 @@
  * One listener over node:http or node:https, with the bounds that keep strangers cheap: connections in all, how fast they come, the size
  * and time of headers, and an end for every connection that was not upgraded in time (spec/relay.md §1.2, §4.8).
  */
+
 import {
   createServer as createHttpServer,
   type Server as HttpServer,
@@ -11,9 +12,10 @@ import {
 } from 'node:http'
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
+import { canonicalIpText } from '../../bytes/index.ts'
 import type { Platform, Timer } from '../../platform/index.ts'
 import { AcceptRate, type Rate, sourceKey } from './accept-rate.ts'
-import { type BindAddress, canonicalHost, listenTcp } from './bind-address.ts'
+import { type BindAddress, listenTcp } from './bind-address.ts'
 import type { PemPair } from './certificate.ts'
 import type { Answer } from './routes.ts'
 
@@ -168,7 +170,7 @@ export class HttpListener {
     const { limits, counters, platform } = this.#options
     const { remoteAddress } = socket
     const now = platform.now()
-    if (remoteAddress === undefined || !this.#mayCome(canonicalHost(remoteAddress), now)) {
+    if (remoteAddress === undefined || !this.#mayCome(canonicalIpText(remoteAddress), now)) {
       counters.onRefused()
       socket.destroy()
       return

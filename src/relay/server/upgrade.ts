@@ -2,13 +2,14 @@
  * From an HTTP request for `/relay` to a client of the hub: the checks of spec/relay.md §1.3, the answer 101, and what the hub has to know of
  * the request. Nothing of the request outlives this.
  */
+
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { canonicalIpText } from '../../bytes/index.ts'
 import type { ExportKeyingMaterial } from '../../platform/index.ts'
 import { NodeWebSocket, type WebSocketMemory, webSocketAccept } from '../../platform/node/index.ts'
 import { CLIENT_AUTH_HEADER, checkUpgrade, MAX_RELAY_FRAME } from '../protocol/index.ts'
-import { canonicalHost } from './bind-address.ts'
 import type { RelayHub } from './hub/index.ts'
 import { type Answer, refusal } from './routes.ts'
 
@@ -49,7 +50,7 @@ export function upgrade(
     authorization: headers.authorization ?? [],
     authHeader,
     exporter: authHeader === undefined ? undefined : exporterOf(socket),
-    remoteAddress: canonicalHost(socket.remoteAddress ?? ''),
+    remoteAddress: canonicalIpText(socket.remoteAddress ?? ''),
   })
   return undefined
 }

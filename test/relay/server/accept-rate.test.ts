@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { canonicalIpText } from '../../../src/bytes/index.ts'
 import { AcceptRate, sourceKey } from '../../../src/relay/server/accept-rate.ts'
-import { canonicalHost } from '../../../src/relay/server/bind-address.ts'
 
 /** How many of `count` may come at `now`. */
 function taken(rate: AcceptRate, count: number, now: number, key = 'a'): number {
@@ -52,7 +52,7 @@ describe('spec/relay.md §4.8: how fast connections may come', () => {
 })
 
 test('what counts as one address', () => {
-  const key = (remote: string) => sourceKey(canonicalHost(remote))
+  const key = (remote: string) => sourceKey(canonicalIpText(remote))
   expect(key('192.0.2.1')).toBe('192.0.2.1')
   expect(key('::ffff:192.0.2.1')).toBe('192.0.2.1')
   expect(key('2001:db8:1:2::5')).toBe(key('2001:db8:1:2:ffff::9'))

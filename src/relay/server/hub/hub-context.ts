@@ -1,4 +1,5 @@
 /** What the connections of one hub share: platform, limits, counters, the table of endpoints, deadlines, and scratch that lives as long as one call. */
+import { messageOf } from '../../../bytes/index.ts'
 import type { CryptoProvider } from '../../../crypto/index.ts'
 import { EndpointId } from '../../../identity/index.ts'
 import type { Platform } from '../../../platform/index.ts'
@@ -66,7 +67,7 @@ export class HubContext {
     try {
       this.access.left({ id, remoteAddress })
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error)
+      const text = messageOf(error)
       this.report('error', 'access-failed', `the access rules failed when a client left: ${text}`, remoteAddress, id)
     }
   }

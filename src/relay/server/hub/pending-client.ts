@@ -2,6 +2,7 @@
  * A link whose client is not let in yet: proof of its key, access decision, yes or no, all within one time limit (spec/relay.md §2.2, §2.5, §2.6). What it
  * holds is gone when the client is in; a client that sends anything but its proof is dropped, so nothing it sends is kept.
  */
+import { messageOf } from '../../../bytes/index.ts'
 import type { EndpointId } from '../../../identity/index.ts'
 import type { ExportKeyingMaterial, WebSocketEnd, WebSocketLink } from '../../../platform/index.ts'
 import { bearerToken, type RelayProtocol, RelayProtocolError, ServerHandshake } from '../../protocol/index.ts'
@@ -166,7 +167,7 @@ export class PendingClient implements HubDeadlined {
   #accessFailed(error: unknown): void {
     if (this.#isDone) return
     this.#context.counters.tom_access_errors++
-    const text = error instanceof Error ? error.message : String(error)
+    const text = messageOf(error)
     this.#report('error', 'access-failed', `denied, because the access rules failed: ${text}`)
     this.link.send(this.#handshake.deny())
     this.close(1008, 'denied')

@@ -1,5 +1,5 @@
 /** A random number from the platform's source of random bytes. */
-import type { RandomSource } from '../../platform/index.ts'
+import type { RandomSource } from './platform.ts'
 
 /** 0 ≤ x < 1. */
 export function uniform(random: RandomSource): number {
