@@ -42,6 +42,21 @@ export class NativeConnection {
     await this.#request({ cmd: 'path-status', path, status })
   }
 
+  /** noq with `natAddresses`, server: ADD_ADDRESS. Client: what its rounds tell. */
+  async addAddress(addr: string): Promise<void> {
+    await this.#request({ cmd: 'nat-add', addr })
+  }
+
+  /** noq, server: REMOVE_ADDRESS. */
+  async removeAddress(addr: string): Promise<void> {
+    await this.#request({ cmd: 'nat-remove', addr })
+  }
+
+  /** noq, client: a punching round. Which addresses are probed. */
+  async startRound(): Promise<readonly string[]> {
+    return (await this.#request({ cmd: 'nat-round' })).probed as string[]
+  }
+
   /** noq: the next packet has the next key phase. */
   async updateKeys(): Promise<void> {
     await this.#request({ cmd: 'update-keys' })

@@ -54,6 +54,8 @@ export interface NativeOptions {
   readonly pathIdleMs?: number
   /** Sends ACK_FREQUENCY frames with this threshold. */
   readonly ackFrequency?: number
+  /** noq: offers NAT traversal, with so many addresses of the peer. iroh offers it by itself. */
+  readonly natAddresses?: number
   /** Address discovery: 0 reports, 1 wants reports, 2 both. */
   readonly observedRole?: 0 | 1 | 2
   /** Writes TLS secrets to the file that SSLKEYLOGFILE names. */
@@ -136,6 +138,7 @@ export interface NativePath {
   readonly rttMs: number
   /** UDP payload bytes. */
   readonly mtu: number
+  readonly sentDatagrams?: number
   readonly sentBytes: number
   readonly receivedBytes: number
   readonly lostPackets: number
@@ -165,6 +168,9 @@ export interface NativeFrames {
   readonly pathsBlocked: number
   readonly pathCidsBlocked: number
   readonly observedAddress: number
+  readonly addAddress: number
+  readonly removeAddress: number
+  readonly reachOut: number
 }
 
 /** The npm node tells the paths alone. */
@@ -173,6 +179,8 @@ export interface NativePaths {
   readonly multipath?: boolean | null
   /** `ip:port`, where the peer was told one. */
   readonly observed?: string | null
+  /** noq as a client: what the server announced. */
+  readonly peerAddresses?: readonly string[] | null
   readonly paths: readonly NativePath[]
   readonly sent?: NativeFrames
   readonly received?: NativeFrames
@@ -233,6 +241,10 @@ export interface NativePathEvent {
   /** opened, closed, selected by iroh. */
   readonly remote?: string
   readonly kind?: NativePathKind
+  /** ms since 1970. */
+  readonly at?: number
+  /** selected by native iroh: those of the connection until then. */
+  readonly sentDatagrams?: number | null
 }
 
 /** The home relay, as iroh sees it. */
@@ -366,6 +378,7 @@ export function endpointArgs(options: NativeOptions): string[] {
   put('noq', options.noq)
   put('ack-frequency', options.ackFrequency)
   put('observed-role', options.observedRole)
+  put('nat-addresses', options.natAddresses)
   put('keylog', options.keylog)
   return args
 }

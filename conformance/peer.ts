@@ -109,6 +109,20 @@ export class NativePeer {
     return (await this.#program.request({ cmd: 'close', code, reason })).closed as number
   }
 
+  /** Another address, `ip:port`, where it is to be reached: peers are told. */
+  async addAddress(addr: string): Promise<void> {
+    await this.#program.request({ cmd: 'add-address', addr })
+  }
+
+  async removeAddress(addr: string): Promise<void> {
+    await this.#program.request({ cmd: 'remove-address', addr })
+  }
+
+  /** The hint that its network is another one now. */
+  async networkChange(): Promise<void> {
+    await this.#program.request({ cmd: 'network-change' })
+  }
+
   /** What iroh knows of its relays and of its own addresses. */
   async relays(): Promise<NativeRelays> {
     return (await this.#program.request({ cmd: 'relays' })) as unknown as NativeRelays

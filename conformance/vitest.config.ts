@@ -10,6 +10,7 @@ export default defineConfig({
       'conformance/native.test.ts',
       'test/interop/iroh.test.ts',
       'conformance/relay.test.ts',
+      'conformance/holepunch.test.ts',
       'conformance/{relay,oracles}/*.test.ts',
     ],
     pool: 'forks',

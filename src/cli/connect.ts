@@ -3,12 +3,11 @@ import { messageOf } from '../bytes/index.ts'
 import { ConnectError, type Connection } from '../endpoint/index.ts'
 import { Endpoint } from '../endpoint/node.ts'
 import type { EndpointAddr } from '../identity/index.ts'
-import type { EndpointFlags } from './endpoint-flags.ts'
+import { type EndpointFlags, endpointOptions } from './endpoint-flags.ts'
 import { PathMonitor } from './path-monitor.ts'
 import { PingLog } from './ping-log.ts'
 import { pocTimestamp } from './poc-events.ts'
-import { type Run, sleep } from './run.ts'
-import { tracesFromEnvironment } from './traces.ts'
+import type { Run } from './run.ts'
 
 export interface ConnectCommandOptions extends EndpointFlags {
   readonly target: EndpointAddr
@@ -21,16 +20,19 @@ export interface ConnectCommandOptions extends EndpointFlags {
   readonly summaryInterval: number
   /** Attempts in continuous mode; 0 = no limit. */
   readonly maxReconnects: number
-  readonly timeoutMs: number
+  /** Of the first dial with all its attempts, and of each attempt of a reconnection. Default: 30 s an attempt. */
+  readonly timeoutMs?: number
 }
 
 /** Both sides read at most this much of a ping, bytes. */
 const PING_LIMIT = 1024
 /** Attempts of the first dial, and of a reconnection outside continuous mode. */
 const ATTEMPTS = 3
+/** An attempt may take this, ms (iroh). */
+const ATTEMPT_MS = 30_000
 /** Back-off before attempt 2, 3, …: it doubles up to this, s. */
 const MAX_BACKOFF_S = 32
-/** Trying again cannot help. */
+/** Trying the first dial again cannot help. */
 const FINAL: readonly string[] = [
   'SELF_DIAL',
   'INVALID_ALPN',
@@ -42,14 +44,7 @@ const FINAL: readonly string[] = [
 
 /** Resolves with whether the run succeeded: answered pings, none lost (in continuous mode: connected to the end). Throws when the peer is never reached. */
 export async function connect(options: ConnectCommandOptions, run: Run): Promise<boolean> {
-  const endpoint = await Endpoint.bind({
-    ...(options.bind === undefined ? {} : { bind: options.bind }),
-    ...(options.secretKey === undefined ? {} : { secretKey: options.secretKey }),
-    ...(options.caCertificates === undefined ? {} : { caCertificates: options.caCertificates }),
-    relays: options.relays,
-    onError: (error) => run.output.stderr(`tom: ${String(error)}`),
-    ...tracesFromEnvironment(process.env),
-  })
+  const endpoint = await Endpoint.bind(endpointOptions(options, run))
   try {
     return await new PingRun(endpoint, options, run).run()
   } finally {
@@ -88,7 +83,7 @@ class PingRun {
     while (isConnected && !interrupted.aborted && (continuous || this.#log.total < pings)) {
       isConnected = await this.#ping()
       const isLast = !continuous && this.#log.total >= pings
-      if (isConnected && !isLast) await sleep(this.#options.delayMs, interrupted)
+      if (isConnected && !isLast) await this.#run.sleep(this.#options.delayMs)
     }
     this.#connection?.close(0, 'done')
     const missed = this.#log.missedHolePunch
@@ -138,25 +133,34 @@ class PingRun {
     if (echo !== text) throw new Error(`the peer answered ${JSON.stringify(echo)}, not what was sent`)
   }
 
-  /** The first dial: all attempts together get the time limit. */
-  async #dialFirst(): Promise<Connection> {
-    const end = this.#run.now() + this.#options.timeoutMs
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#dial(Math.max(1, end - this.#run.now()))
-      } catch (error) {
-        const backoff = backoffMs(attempt + 1)
-        const isFinal = !(error instanceof ConnectError) || FINAL.includes(error.code) || attempt === ATTEMPTS
-        if (isFinal || this.#run.now() + backoff >= end) throw error
-        this.#run.reporter.note(`${messageOf(error)}; trying again`)
-        await sleep(backoff, this.#run.interrupted)
-      }
-    }
+  /** Rejects with the error of the last attempt. */
+  #dialFirst(): Promise<Connection> {
+    const { timeoutMs } = this.#options
+    const end = timeoutMs === undefined ? Number.POSITIVE_INFINITY : this.#run.now() + timeoutMs
+    return this.#dial(ATTEMPTS, (error) => !(error instanceof ConnectError) || FINAL.includes(error.code), end)
   }
 
-  #dial(timeoutMs: number): Promise<Connection> {
-    const { target, alpn } = this.#options
-    return this.#endpoint.connect(target, alpn, { signal: this.#run.interrupted, timeoutMs })
+  /**
+   * Dials up to `limit` times (0: for ever), and not again after an error that is final, after `end` or an interruption. `reconnecting` is printed when
+   * the back-off begins, at the first dial too (as PoC-4 does).
+   */
+  async #dial(limit: number, isFinal: (error: unknown) => boolean, end: number): Promise<Connection> {
+    const { now, reporter, interrupted } = this.#run
+    const { target, alpn, timeoutMs = ATTEMPT_MS } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const remaining = Math.max(1, Math.min(timeoutMs, end - now()))
+        return await this.#endpoint.connect(target, alpn, { signal: interrupted, timeoutMs: remaining })
+      } catch (error) {
+        const backoff = backoffMs(attempt + 1)
+        const isLast = attempt === limit || now() + backoff >= end
+        if (isLast || interrupted.aborted || isFinal(error)) throw error
+        reporter.note(`${messageOf(error)}; trying again`)
+        const timestamp = this.#timestamp()
+        reporter.event('reconnecting', { attempt: attempt + 1, elapsed_s: this.#run.elapsed(), timestamp })
+        await this.#run.sleep(backoff)
+      }
+    }
   }
 
   #established(connection: Connection): void {
@@ -167,7 +171,7 @@ class PingRun {
   /** False when every attempt failed. */
   async #reconnect(reason: string): Promise<boolean> {
     const { reporter, interrupted } = this.#run
-    const { continuous, maxReconnects, timeoutMs } = this.#options
+    const { continuous, maxReconnects } = this.#options
     const log = this.#log
     reporter.event('disconnected', {
       reason,
@@ -176,18 +180,10 @@ class PingRun {
       timestamp: this.#timestamp(),
     })
     const lostAt = this.#run.now()
-    const limit = continuous ? maxReconnects : ATTEMPTS
-    for (let attempt = 1; !interrupted.aborted && (limit === 0 || attempt <= limit); attempt++) {
-      if (attempt > 1) {
-        await sleep(backoffMs(attempt), interrupted)
-        reporter.event('reconnecting', { attempt, elapsed_s: this.#run.elapsed(), timestamp: this.#timestamp() })
-      }
-      try {
-        this.#established(await this.#dial(timeoutMs))
-      } catch (error) {
-        if (!interrupted.aborted) reporter.note(messageOf(error))
-        continue
-      }
+    try {
+      const limit = continuous ? maxReconnects : ATTEMPTS
+      // Whoever answers with another key or protocol may be followed by the peer.
+      const connection = await this.#dial(limit, () => false, Number.POSITIVE_INFINITY)
       const reconnectTimeMs = this.#run.now() - lostAt
       log.disconnectedMs += reconnectTimeMs
       log.reconnections++
@@ -197,10 +193,13 @@ class PingRun {
         elapsed_s: this.#run.elapsed(),
         timestamp: this.#timestamp(),
       })
+      this.#established(connection)
       return true
+    } catch (error) {
+      if (!interrupted.aborted) reporter.note(messageOf(error))
+      log.disconnectedMs += this.#run.now() - lostAt
+      return false
     }
-    log.disconnectedMs += this.#run.now() - lostAt
-    return false
   }
 
   #summary(): void {

@@ -2,11 +2,10 @@
 import { messageOf } from '../bytes/index.ts'
 import type { Connection } from '../endpoint/index.ts'
 import { Endpoint } from '../endpoint/node.ts'
-import type { EndpointFlags } from './endpoint-flags.ts'
+import { type EndpointFlags, endpointOptions } from './endpoint-flags.ts'
 import { PathMonitor } from './path-monitor.ts'
 import { pocTimestamp } from './poc-events.ts'
 import { aborted, type Run } from './run.ts'
-import { tracesFromEnvironment } from './traces.ts'
 
 /** Then the ticket is printed anyway, ms. */
 const ONLINE_WAIT_MS = 10_000
@@ -17,14 +16,10 @@ export interface ListenOptions extends EndpointFlags {
 }
 
 /** Runs until it is interrupted. */
-export async function listen({ name, alpn, ...options }: ListenOptions, run: Run): Promise<void> {
+export async function listen(options: ListenOptions, run: Run): Promise<void> {
+  const { name, alpn } = options
   const { reporter } = run
-  const endpoint = await Endpoint.bind({
-    ...options,
-    alpns: [alpn],
-    onError: (error) => run.output.stderr(`tom: ${String(error)}`),
-    ...tracesFromEnvironment(process.env),
-  })
+  const endpoint = await Endpoint.bind({ ...endpointOptions(options, run), alpns: [alpn] })
   let connections = 0
   let streams = 0
   try {

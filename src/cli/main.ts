@@ -8,12 +8,13 @@ import { messageOf } from '../bytes/index.ts'
 import { EndpointError } from '../endpoint/index.ts'
 import { IdentityError, ipAddr, parseTarget, relayAddr, SecretKey } from '../identity/index.ts'
 import { connect } from './connect.ts'
-import { type EndpointFlags, readCertificates } from './endpoint-flags.ts'
+import { addDoctorCommand } from './doctor.ts'
+import { addEndpointFlags, collect, type EndpointFlagValues, endpointFlags } from './endpoint-flags.ts'
 import { readKeyFile, writeKeyFile } from './key-file.ts'
 import { listen } from './listen.ts'
 import { addRelayCommand } from './relay.ts'
 import { JsonReporter, type Output, TextReporter } from './reporter.ts'
-import { type Run, UsageError } from './run.ts'
+import { type Run, sleep, UsageError } from './run.ts'
 
 const DEFAULT_ALPN = 'tom-protocol/poc/nat-test/0'
 const EXIT_FAILURE = 1
@@ -24,14 +25,9 @@ const output: Output = {
   stderr: (line) => void process.stderr.write(`${line}\n`),
 }
 
-interface CommonFlags {
+interface CommonFlags extends EndpointFlagValues {
   readonly name: string
   readonly alpn: string
-  readonly bind?: string[]
-  readonly relay?: string[]
-  readonly relayCa?: string
-  readonly relayToken?: string
-  readonly secretFile?: string
   readonly json?: true
   readonly verbose?: true
 }
@@ -43,7 +39,7 @@ interface ConnectFlags extends CommonFlags {
   readonly continuous?: true
   readonly summaryInterval: number
   readonly maxReconnects: number
-  readonly timeout: number
+  readonly timeout?: number
 }
 
 function count(text: string): number {
@@ -55,10 +51,6 @@ function positive(text: string): number {
   const value = count(text)
   if (value === 0) throw new InvalidArgumentError('expected a whole number above 0.')
   return value
-}
-
-function collect(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value]
 }
 
 /** Ctrl-C once: end in order. Twice: now. */
@@ -74,29 +66,15 @@ function interruption(): AbortSignal {
 }
 
 function createRun(flags: CommonFlags): Run {
+  const interrupted = interruption()
   return {
     output,
     reporter: flags.json === true ? new JsonReporter(output) : new TextReporter(output),
-    interrupted: interruption(),
+    interrupted,
     now: () => performance.now(),
     wallClock: () => Date.now(),
     elapsed: () => performance.now() / 1000,
-  }
-}
-
-/** `--relay`, else TOM_RELAYS: URLs with commas or spaces between them. */
-function relaysOf(flags: CommonFlags): string[] {
-  return flags.relay ?? (process.env.TOM_RELAYS ?? '').split(/[\s,]+/).filter((url) => url !== '')
-}
-
-/** What `Endpoint.bind` and the commands have in common. */
-async function endpointFlags(flags: CommonFlags): Promise<EndpointFlags> {
-  const token = flags.relayToken ?? process.env.TOM_RELAY_TOKEN
-  return {
-    relays: relaysOf(flags).map((url) => (token === undefined ? { url } : { url, token })),
-    ...(flags.relayCa === undefined ? {} : { caCertificates: [await readCertificates(flags.relayCa)] }),
-    ...(flags.secretFile === undefined ? {} : { secretKey: await readKeyFile(flags.secretFile) }),
-    ...(flags.bind === undefined ? {} : { bind: flags.bind }),
+    sleep: (ms) => sleep(ms, interrupted),
   }
 }
 
@@ -129,7 +107,7 @@ async function runConnect(text: string, flags: ConnectFlags): Promise<void> {
       continuous: flags.continuous === true,
       summaryInterval: flags.summaryInterval,
       maxReconnects: flags.maxReconnects,
-      timeoutMs: flags.timeout,
+      ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout }),
       ...endpoint,
     },
     createRun(flags),
@@ -138,17 +116,10 @@ async function runConnect(text: string, flags: ConnectFlags): Promise<void> {
 }
 
 function withCommonFlags(command: Command): Command {
-  return command
+  command
     .option('-n, --name <name>', 'label in events', 'Node')
     .option('--alpn <alpn>', 'application protocol', DEFAULT_ALPN)
-    .option('--bind <address>', 'local ip:port, repeatable (default: 0.0.0.0:0 and [::]:0)', collect)
-    .option('--relay <url>', 'relay to be found at, repeatable (default: TOM_RELAYS, else none)', collect)
-    .option(
-      '--relay-token <token>',
-      'what those relays ask for (default: TOM_RELAY_TOKEN); it does not go into tickets',
-    )
-    .option('--relay-ca <file>', "PEM certificates that vouch for relays, instead of Node's list")
-    .option('--secret-file <file>', 'secret key made by tom id --write (default: a fresh key)')
+  return addEndpointFlags(command)
     .option('--json', 'event lines on stdout, everything else on stderr')
     .option('--verbose', 'errors with their stack')
 }
@@ -184,9 +155,10 @@ function createProgram(): Command {
     .option('--continuous', 'ping until Ctrl-C, reconnecting when the connection is lost')
     .option('--summary-interval <pings>', 'with --continuous: a summary every so many pings, 0 = none', count, 50)
     .option('--max-reconnects <attempts>', 'with --continuous: 0 = no limit; without it the limit is 3', count, 10)
-    .option('--timeout <ms>', 'give up dialling after this', positive, 30_000)
+    .option('--timeout <ms>', 'give up dialling after this (default: three attempts of 30,000)', positive)
     .action(runConnect)
   addRelayCommand(program, output, interruption)
+  addDoctorCommand(program, output, interruption)
   return program
 }
 

@@ -12,6 +12,8 @@ export interface Run {
   wallClock(): number
   /** Seconds since the process started. */
   elapsed(): number
+  /** Resolves after `ms`, or at once when the run is interrupted. */
+  sleep(ms: number): Promise<void>
 }
 
 /** Wrong usage: exit code 2, one line. */

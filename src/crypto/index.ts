@@ -4,6 +4,15 @@
  */
 export { blake3DeriveKey } from './blake3.ts'
 export { chacha20Block, chacha20KeyWords } from './chacha20-block.ts'
+export {
+  BOX_NONCE_LENGTH,
+  BOX_TAG_LENGTH,
+  boxKey,
+  openBox,
+  sealBox,
+  x25519PublicOf,
+  x25519SecretOf,
+} from './crypto-box.ts'
 export { contextTag, DerError, DerReader, DerTag, readDer } from './der.ts'
 export { decodePacketNumber, readTruncated } from './packet-number.ts'
 export { unmaskHeader } from './packet-steps.ts'

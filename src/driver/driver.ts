@@ -20,6 +20,8 @@ import {
 } from '../quic/index.ts'
 import { type ConnectionHandler, ConnectionRecord } from './connection-record.ts'
 import { DeadlineHeap } from './deadline-heap.ts'
+import { type DriverStats, noStats } from './driver-stats.ts'
+import { type ForeignPacket, foreignKind } from './foreign.ts'
 import { type RelayCarrier, RelayRouteEntry, type RouteEntry } from './route-entry.ts'
 import { RouteTable, type SocketRoutes } from './route-table.ts'
 import { SlotPool, type SlotPoolOptions } from './slot-pool.ts'
@@ -42,6 +44,8 @@ export interface DriverOptions {
   readonly relays?: RelayCarrier | undefined
   /** Somebody dials us. Answer with `accept`, `refuse`, `retry` or `ignore`, now or later. */
   readonly onIncoming: (incoming: Incoming) => void
+  /** STUN or disco came in on one of the sockets. Default: dropped. */
+  readonly onForeign?: ((packet: ForeignPacket) => void) | undefined
   /** The socket broke and was taken out. */
   readonly onSocketError?: (socket: UdpSocket, error: Error) => void
   /** A defect: a handler or the engine threw. The driver goes on without that connection. */
@@ -55,18 +59,6 @@ export type DialOptions = DialledPeer & {
   readonly routes: readonly Route[]
   readonly settings?: Partial<QuicSettings>
   readonly token?: Uint8Array
-}
-
-export interface DriverStats {
-  datagramsReceived: number
-  datagramsSent: number
-  bytesReceived: number
-  bytesSent: number
-  /** Received, but larger than a slot or empty. */
-  datagramsRefused: number
-  /** To be sent on a route that is gone. */
-  datagramsUnroutable: number
-  rounds: number
 }
 
 export class Driver {
@@ -109,15 +101,7 @@ export class Driver {
     const remote = Math.max(MIN_DATAGRAM, options.platform.maxDatagramSize ?? MIN_DATAGRAM)
     this.routes = new RouteTable({ remote, loopback: Math.max(remote, options.platform.maxLoopbackDatagramSize ?? 0) })
     this.engine = options.createEngine(this.slots, this.routes)
-    this.stats = {
-      datagramsReceived: 0,
-      datagramsSent: 0,
-      bytesReceived: 0,
-      bytesSent: 0,
-      datagramsRefused: 0,
-      datagramsUnroutable: 0,
-      rounds: 0,
-    }
+    this.stats = noStats()
     this.#receiveSlot = this.slots.acquire()
     for (let slot = 0; slot < this.slots.count; slot++) {
       this.#releasers.push(() => {
@@ -155,6 +139,20 @@ export class Driver {
     socket.onError = () => {}
     this.routes.removeSocket(socket)
     return socket.close()
+  }
+
+  /** The first socket of a family. */
+  socketOf(family: 4 | 6): UdpSocket | undefined {
+    for (const socket of this.#sockets.keys()) if (socket.family === family) return socket
+    return undefined
+  }
+
+  /** Sends what is not QUIC from one of the sockets to a numeric address: STUN, disco. Copied, or out, before this returns. */
+  sendForeign(socket: UdpSocket, bytes: Uint8Array, host: string, port: number): void {
+    if (this.#isClosed || !this.#sockets.has(socket)) return
+    this.stats.foreignSent++
+    const copy = bytes.slice()
+    socket.send(copy, 0, copy.length, host, port, () => {})
   }
 
   /** The route to a numeric address from `from`, else from the first socket of its family; undefined when there is no such socket. */
@@ -288,7 +286,19 @@ export class Driver {
   }
 
   #receiveUdp(routes: SocketRoutes, data: Uint8Array, host: string, port: number): void {
-    if (!this.#isClosed) this.#receive(data, routes.intern(host, port))
+    if (this.#isClosed) return
+    const kind = foreignKind(data)
+    if (kind === undefined) this.#receive(data, routes.intern(host, port))
+    else this.#receiveForeign({ kind, data, host, port, socket: routes.socket })
+  }
+
+  #receiveForeign(packet: ForeignPacket): void {
+    this.stats.foreignReceived++
+    try {
+      this.#options.onForeign?.(packet)
+    } catch (error) {
+      this.#options.onFault?.(error)
+    }
   }
 
   #receive(data: Uint8Array, route: Route): void {

@@ -3,6 +3,7 @@
  * are `quic/`'s, sockets the driver's.
  */
 import type { ConnectionHandler, Driver } from '../driver/index.ts'
+import type { ConnectionWatch } from '../holepunch/index.ts'
 import { EndpointId } from '../identity/index.ts'
 import type {
   CloseReason,
@@ -12,7 +13,6 @@ import type {
   Role,
   Streams,
 } from '../quic/index.ts'
-import { ConnectionPaths, NO_WISHES, type PathContext, type PathWishes } from './connection-paths.ts'
 import { type ConnectionClosedError, connectionClosed, handshakeFailed } from './errors.ts'
 import { type PathEvent, PathEventBuffer, type PathInfo } from './path-info.ts'
 import { RecvStream } from './receive-stream.ts'
@@ -34,10 +34,8 @@ export interface ConnectionSetup {
   readonly dialled?: EndpointId
   /** Addresses that were dialled, as text. */
   readonly tried: readonly string[]
-  /** Ways to the peer that may become paths. */
-  readonly wishes?: PathWishes
   /** Absent: nobody looks after the paths. */
-  readonly paths?: PathContext
+  readonly watch?: (quic: QuicConnection) => ConnectionWatch
   readonly onDrained: (connection: Connection) => void
 }
 
@@ -54,8 +52,7 @@ export class Connection {
   readonly #driver: Driver
   readonly #onDrained: (connection: Connection) => void
   readonly #quic: QuicConnection
-  /** Internal. */
-  readonly pathKeeper: ConnectionPaths | undefined
+  readonly #watch: ConnectionWatch | undefined
   readonly #established = new Settled<void>()
   readonly #closed = new Settled<ConnectionClosedError>()
   /** Made for the first stream, as the maps are: an idle connection has none. */
@@ -82,8 +79,7 @@ export class Connection {
     this.closed = this.#closed.promise
     this.established = this.#established.promise
     this.#quic = setup.start({ onEvent: (event) => this.#onEvent(event) })
-    const { paths, wishes = NO_WISHES } = setup
-    this.pathKeeper = paths === undefined ? undefined : new ConnectionPaths(paths, this.#quic, wishes)
+    this.#watch = setup.watch?.(this.#quic)
     this.side = this.#quic.role
   }
 
@@ -321,25 +317,31 @@ export class Connection {
       case 'path-validated':
         // path 0 is open from the start; it is validated again after each move
         if (event.path > 0) this.#onPath('opened', event.path, event.route)
-        this.pathKeeper?.onEvent(event)
+        this.#watch?.onEvent(event)
         break
       case 'path-preferred':
         this.#onPath('selected', event.path, event.route)
         break
       case 'path-migrated':
         this.#onPath('selected', event.path, event.route)
-        this.pathKeeper?.onEvent(event)
+        this.#watch?.onEvent(event)
         break
       case 'path-abandoned':
         this.#onPath('closed', event.path, event.route)
-        this.pathKeeper?.onEvent(event)
+        this.#watch?.onEvent(event)
         break
       case 'confirmed':
       case 'path-suspect':
+      case 'path-dead':
       case 'paths-available':
-        this.pathKeeper?.onEvent(event)
+      case 'remote-candidates':
+      case 'reach-out':
+      case 'probe-answered':
+      case 'message':
+        this.#watch?.onEvent(event)
         break
       case 'closed':
+        this.#watch?.onEvent(event)
         this.#onClosed(event.reason)
         break
       // nothing will be sent any more, so that the endpoint may close its sockets

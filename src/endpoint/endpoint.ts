@@ -2,89 +2,33 @@
  * `Endpoint`: one identity on the network. Binds sockets, dials, accepts, knows its own addresses, closes. It joins the driver with the
  * application; QUIC, relays and paths have rooms of their own.
  */
-import {
-  formatHostPort,
-  formatIp,
-  formatSocketAddress,
-  messageOf,
-  parseSocketAddress,
-  type SocketAddress,
-  sameBytes,
-} from '../bytes/index.ts'
-import type { CryptoProvider } from '../crypto/index.ts'
+import { formatHostPort, formatSocketAddress, sameBytes } from '../bytes/index.ts'
 import { Driver } from '../driver/index.ts'
-import type { NetReport } from '../holepunch/index.ts'
-import { EndpointAddr, EndpointId, EndpointTicket, ipAddr, relayAddr, SecretKey } from '../identity/index.ts'
-import type { Platform, UdpSocket } from '../platform/index.ts'
 import {
-  Engine,
-  type EngineConfig,
-  type Incoming as QuicIncoming,
-  type QuicSettings,
-  type TrustedRoots,
-} from '../quic/index.ts'
+  Capability,
+  type NetReport,
+  type NetworkChange,
+  NO_WISHES,
+  type OwnCandidate,
+  Peers,
+} from '../holepunch/index.ts'
+import { EndpointAddr, EndpointId, EndpointTicket, ipAddr, relayAddr, SecretKey } from '../identity/index.ts'
+import type { Platform } from '../platform/index.ts'
+import { Engine, type Incoming as QuicIncoming, type QuicSettings } from '../quic/index.ts'
 import { type Alpn, alpnBytes } from './alpn.ts'
 import { Connection } from './connection.ts'
-import type { ConnectionPaths, PathContext } from './connection-paths.ts'
 import { dialRoutes } from './dial-routes.ts'
 import { ConnectError, EndpointError } from './errors.ts'
+import { Extras } from './extras.ts'
 import { Incoming } from './incoming.ts'
-import { localAddresses } from './local-addresses.ts'
-import { PathRetries } from './path-retries.ts'
+import type { ConnectOptions, ConnectTarget, EndpointOptions, OnlineOptions } from './options.ts'
+import { Reachability } from './reachability.ts'
 import { type RelayList, relayConfigs } from './relay-options.ts'
-import { EndpointRelays, type HomeRelay, type RelayPolicy } from './relays.ts'
+import { EndpointRelays, type HomeRelay } from './relays.ts'
 import { Router } from './router.ts'
+import { EndpointSockets } from './sockets.ts'
 import { TargetCache } from './target-cache.ts'
 import { Settled, type WaitOptions, WaitQueue, withSignal } from './wait.ts'
-
-/** The world an endpoint runs in. */
-export interface EndpointRuntime {
-  readonly platform: Platform
-  readonly crypto: CryptoProvider
-  /** Certificate authorities that vouch for relays' address discovery (QUIC). Absent: none is asked. */
-  readonly trustedRoots?: (() => TrustedRoots | undefined) | undefined
-}
-
-export interface EndpointOptions {
-  /** Default: a fresh one. */
-  readonly secretKey?: SecretKey
-  /** Protocols that incoming connections may ask for, the most wanted first. Default: none, so nobody can connect. */
-  readonly alpns?: readonly Alpn[]
-  /**
-   * Relays, one of which becomes our home, where peers find us: the one that answers fastest. Default: none; relays of peers that we dial are used all the same.
-   */
-  readonly relays?: RelayList
-  /**
-   * May a relay be dialled that only a peer's address names? Default: yes, up to 4 for a peer and 16 at once; whoever writes an address can make us open
-   * a WebSocket to a host of his choice (docs/security.md).
-   */
-  readonly relayPolicy?: RelayPolicy
-  /** Local addresses, `ip:port` or `[ipv6]:port`; port 0 = any. Default `0.0.0.0:0` and, where the system has IPv6, `[::]:0`. */
-  readonly bind?: readonly string[]
-  /** QUIC settings for all connections. */
-  readonly settings?: Partial<QuicSettings>
-  /** Gets SSLKEYLOGFILE lines, with which all traffic can be decrypted. */
-  readonly keyLog?: (line: string) => void
-  /** Makes a trace (qlog) for a connection. */
-  readonly trace?: EngineConfig['trace']
-  /** Hears what would otherwise be lost: errors of router handlers, broken sockets, defects. Default: console.error. */
-  readonly onError?: (error: unknown) => void
-  readonly runtime: EndpointRuntime
-}
-
-export interface ConnectOptions extends WaitOptions {
-  /** Give up after this, ms. Default 30,000 (iroh). */
-  readonly timeoutMs?: number
-  /** QUIC settings for this connection, over those of the endpoint. */
-  readonly settings?: Partial<QuicSettings>
-}
-
-export interface OnlineOptions extends WaitOptions {
-  /** Give up after this, ms. Default 30,000. */
-  readonly timeoutMs?: number
-}
-
-export type ConnectTarget = EndpointAddr | EndpointTicket | EndpointId | string
 
 /** Incoming connections that nobody decided about: more are refused. A guess. */
 const MAX_UNDECIDED = 1024
@@ -94,7 +38,6 @@ const UNDECIDED_MS = 30_000
 const CLOSE_TIMEOUT_MS = 3_000
 /** As a dial. A guess: iroh waits for ever. */
 const ONLINE_TIMEOUT_MS = 30_000
-const DEFAULT_BIND: readonly string[] = ['0.0.0.0:0', '[::]:0']
 
 interface Undecided {
   readonly incoming: Incoming
@@ -106,8 +49,10 @@ export class Endpoint {
   readonly #platform: Platform
   readonly #driver: Driver
   readonly #relays: EndpointRelays
-  readonly #retries: PathRetries
-  readonly #paths: PathContext
+  readonly #sockets: EndpointSockets
+  readonly #reachability: Reachability
+  readonly #extras: Extras
+  readonly #peers: Peers
   readonly #onError: (error: unknown) => void
   #alpns: readonly Uint8Array[]
   #routerAlpns: readonly Uint8Array[] = []
@@ -128,13 +73,14 @@ export class Endpoint {
    * `online` waits for them.
    */
   static async bind(options: EndpointOptions): Promise<Endpoint> {
-    return Endpoint.open(new Endpoint(options), options)
+    return Endpoint.open(new Endpoint(options))
   }
 
   /** For the classes that fill in a runtime: binds what was made. */
-  protected static async open<T extends Endpoint>(endpoint: T, options: EndpointOptions): Promise<T> {
+  protected static async open<T extends Endpoint>(endpoint: T): Promise<T> {
     try {
-      await endpoint.#bindAll(options.bind)
+      await endpoint.#sockets.bind(endpoint.#driver)
+      endpoint.#reachability.start(endpoint.#driver)
       endpoint.#relays.start(endpoint.#driver)
     } catch (error) {
       await endpoint.#driver.close()
@@ -150,7 +96,19 @@ export class Endpoint {
     this.secretKey = options.secretKey ?? SecretKey.generate(platform.random)
     this.#onError = options.onError ?? ((error) => console.error('tom-transport:', error))
     this.#alpns = checkAlpns(options.alpns ?? [])
-    const { settings, keyLog, trace } = options
+    const { settings, keyLog, trace, birthday = true } = options
+    this.#sockets = new EndpointSockets(platform, options.bind)
+    const onError = (error: unknown): void => this.#reportError(error)
+    this.#extras = new Extras({
+      platform,
+      secretKey: this.secretKey,
+      driver: () => this.#driver,
+      stunServers: options.stunServers ?? [],
+      birthday,
+      disco: options.disco ?? false,
+      ownAddresses: () => this.#reachability.candidates.map(({ address }) => address),
+      isHard: () => this.#relays.report?.mappingVariesByDestV4,
+    })
     this.#relays = new EndpointRelays({
       platform,
       crypto,
@@ -158,10 +116,11 @@ export class Endpoint {
       relays: relayConfigs(options.relays ?? []),
       policy: options.relayPolicy ?? (() => true),
       trustedRoots: trustedRoots ?? (() => undefined),
-      onChange: (url) => this.#retries.relayChanged(url, this.#pathKeepers()),
-      onError: (error) => this.#reportError(error),
+      stun: this.#extras.stun,
+      onChange: (url) => this.#peers.relayChanged(url),
+      onReport: () => this.#onReport(),
+      onError,
     })
-    this.#retries = new PathRetries(platform)
     this.#driver = new Driver({
       platform,
       relays: this.#relays.carrier,
@@ -174,20 +133,39 @@ export class Endpoint {
           routes,
           secretKey: this.secretKey.toBytes(),
           server: { alpns: () => [...this.#routerAlpns, ...this.#alpns] },
-          ...(settings === undefined ? {} : { settings }),
+          settings: { tomCapabilities: Capability.Failover | (birthday ? Capability.Birthday : 0), ...settings },
           ...(keyLog === undefined ? {} : { keyLog }),
           ...(trace === undefined ? {} : { trace }),
         }),
       onIncoming: (incoming) => this.#onIncoming(incoming),
-      onSocketError: (_socket, error) => this.#reportError(error),
-      onFault: (error) => this.#reportError(error),
+      onForeign: (packet) => this.#extras.onForeign(packet),
+      onSocketError: (socket, error) => {
+        this.#sockets.lost(socket)
+        onError(error)
+      },
+      onFault: onError,
     })
-    this.#paths = {
+    this.#reachability = new Reachability({
+      platform,
+      report: () => this.#relays.report,
+      configuredPortV4: () => this.#sockets.configuredPortV4,
+      external: options.externalAddresses ?? [],
+      portMapping: options.portMapping ?? false,
+      monitor: options.networkMonitor ?? true,
+      onCandidates: () => this.#peers.candidatesChanged(),
+      onNetworkChange: (change, isLost) => this.#onNetworkChange(change, isLost),
+      onError,
+    })
+    this.#peers = new Peers({
+      platform,
       driver: this.#driver,
-      now: () => platform.now(),
+      localCandidates: () => this.#reachability.candidates.map(({ address }) => address),
+      ownAddresses: () => this.#reachability.own,
+      allowLoopback: () => this.#sockets.isLoopbackOnly,
+      publicV4: () => this.#reachability.publicV4,
       onRelaySuspect: (url) => this.#relays.check(url),
-      onPlan: this.#retries.add,
-    }
+      birthday: this.#extras.birthday,
+    })
   }
 
   get id(): EndpointId {
@@ -204,12 +182,14 @@ export class Endpoint {
     const { home } = this.#relays
     return new EndpointAddr(this.id, [
       ...(home === undefined ? [] : [relayAddr(home.url)]),
-      ...[...this.#localAddresses(), ...this.#relays.observedAddresses].map((address) => ipAddr(address)),
+      ...this.#candidates.map(({ address }) => ipAddr(address)),
     ])
   }
 
-  #localAddresses(): SocketAddress[] {
-    return localAddresses(this.#driver.sockets, this.#platform.interfaces())
+  /** What peers are told; looked at anew, for interfaces may have changed a moment ago. */
+  get #candidates(): readonly OwnCandidate[] {
+    this.#reachability.refresh()
+    return this.#reachability.candidates
   }
 
   /** `addr()` as one word to hand to a peer. */
@@ -243,9 +223,24 @@ export class Endpoint {
     this.#relays.configure(relayConfigs(relays))
   }
 
-  /** A hint that the network is another one now: relay connections are checked and everything is measured anew. */
+  /**
+   * A hint that the network is another one now, for systems where that cannot be seen: relays are checked, everything is measured anew, and peers are asked whether they still hear us.
+   */
   networkChange(): void {
-    if (!this.isClosed) this.#relays.networkChange()
+    if (!this.isClosed)
+      this.#reachability.networkChanged({ isMajor: true, isUsable: true, reason: 'the application said so' })
+  }
+
+  /** Tells peers `address`, `ip:port`, as one of ours. Throws EndpointError INVALID_OPTION. */
+  addExternalAddress(address: string): void {
+    this.#mustBeOpen()
+    this.#reachability.addExternal(address)
+  }
+
+  /** Takes back what `externalAddresses` or `addExternalAddress` said. Throws EndpointError INVALID_OPTION. */
+  removeExternalAddress(address: string): void {
+    this.#mustBeOpen()
+    this.#reachability.removeExternal(address)
   }
 
   /** Replaces the protocols of `alpns`, for connections that come from now on; the router's handlers keep theirs. */
@@ -290,15 +285,16 @@ export class Endpoint {
     const { direct, relays, tried } = dialRoutes(addr, {
       driver: this.#driver,
       relays: this.#relays,
-      isOwn: (text) => this.#localAddresses().some((own) => formatSocketAddress(own) === text),
+      isOwn: (text) => this.#reachability.local.some((own) => formatSocketAddress(own) === text),
+      known: this.#peers.selectedRoute(peer.toBytes()),
     })
+    const release = this.#extras.hold(peer.toBytes(), addr.ipAddrs)
     const connection = this.#add(
       new Connection({
         driver: this.#driver,
         dialled: peer,
         tried,
-        wishes: { direct, relays },
-        paths: this.#paths,
+        watch: (quic) => this.#peers.watch(quic, { direct, relays }),
         start: (handler) =>
           this.#driver.connect(
             {
@@ -312,6 +308,7 @@ export class Endpoint {
         onDrained: this.#onDrained,
       }),
     )
+    if (release !== undefined) connection.closed.then(release)
     try {
       await withSignal(connection.established, signal)
     } catch (error) {
@@ -380,7 +377,8 @@ export class Endpoint {
 
   async #close(): Promise<void> {
     this.#router?.stop()
-    await this.#relays.closeReporter()
+    this.#sockets.close()
+    await Promise.all([this.#relays.closeReporter(), this.#reachability.close()])
     for (const { incoming } of this.#undecided.splice(0)) if (incoming.isPending) incoming.refuse()
     for (const connection of [...this.#connections]) {
       // Those that ended already have nothing to tell, and half-open ones hardly anybody to tell it to: no need to wait for them.
@@ -401,34 +399,12 @@ export class Endpoint {
       // Time is up: the peers learn it from their idle timeouts.
     }
     timer.cancel()
-    this.#retries.close()
+    this.#peers.close()
+    await this.#extras.close()
     await this.#relays.close()
     await this.#driver.close()
     this.#connections.clear()
     this.#closedSettled.resolve()
-  }
-
-  async #bindAll(wanted: readonly string[] | undefined): Promise<void> {
-    for (const [index, text] of (wanted ?? DEFAULT_BIND).entries()) {
-      let host: string
-      let port: number
-      try {
-        const address = parseSocketAddress(text)
-        host = formatIp(address.ip)
-        port = address.port
-      } catch (error) {
-        throw new EndpointError('INVALID_OPTION', `bind: ${messageOf(error)}`, { cause: error })
-      }
-      try {
-        const socket: UdpSocket = await this.#platform.bindUdp({ host, port })
-        this.#driver.addSocket(socket)
-      } catch (error) {
-        // Not every system has IPv6; by default it may be missing.
-        if (wanted === undefined && index > 0) continue
-        const message = `cannot bind ${text}: ${messageOf(error)}; choose another address, or port 0 for any`
-        throw new EndpointError('BIND_FAILED', message, { cause: error })
-      }
-    }
   }
 
   #toAddr(target: ConnectTarget): EndpointAddr {
@@ -446,10 +422,23 @@ export class Endpoint {
   readonly #onDrained = (connection: Connection): void => {
     this.#connections.delete(connection)
     this.#drained.wake()
-  };
+  }
 
-  *#pathKeepers(): Generator<ConnectionPaths> {
-    for (const { pathKeeper } of this.#connections) if (pathKeeper !== undefined) yield pathKeeper
+  #onReport(): void {
+    this.#reachability.refresh()
+    this.#reachability.requestPortMapping()
+  }
+
+  #onNetworkChange(change: NetworkChange, isLost: boolean): void {
+    if (this.isClosed) return
+    if (change.isMajor) {
+      this.#relays.networkChange()
+      this.#extras.networkChanged()
+    }
+    this.#peers.networkChanged(isLost)
+    this.#sockets.rebind().then((isNew) => {
+      if (isNew) this.#reachability.refresh()
+    })
   }
 
   #onIncoming(quic: QuicIncoming): void {
@@ -478,14 +467,28 @@ export class Endpoint {
 
   #acceptQuic(quic: QuicIncoming): Connection {
     this.#mustBeOpen()
-    return this.#add(
+    const connection = this.#add(
       new Connection({
         driver: this.#driver,
         tried: [],
-        paths: this.#paths,
+        watch: (accepted) => this.#peers.watch(accepted, NO_WISHES),
         start: (handler) => this.#driver.accept(quic, handler),
         onDrained: this.#onDrained,
       }),
+    )
+    if (this.#extras.holdsPeers) this.#holdPeer(connection)
+    return connection
+  }
+
+  #holdPeer(connection: Connection): void {
+    connection.established.then(
+      () => {
+        const release = this.#extras.hold(connection.remoteId.toBytes(), [])
+        if (release !== undefined) connection.closed.then(release)
+      },
+      () => {
+        // it never was a connection
+      },
     )
   }
 

@@ -4,13 +4,7 @@
 export { DatagramError } from '../quic/index.ts'
 export type { Alpn } from './alpn.ts'
 export type { BiStream, Connection } from './connection.ts'
-export {
-  type ConnectOptions,
-  type ConnectTarget,
-  Endpoint,
-  type EndpointOptions,
-  type EndpointRuntime,
-} from './endpoint.ts'
+export { Endpoint } from './endpoint.ts'
 export {
   ConnectError,
   type ConnectErrorCode,
@@ -22,6 +16,13 @@ export {
   type StreamErrorCode,
 } from './errors.ts'
 export type { Incoming } from './incoming.ts'
+export type {
+  ConnectOptions,
+  ConnectTarget,
+  EndpointOptions,
+  EndpointRuntime,
+  OnlineOptions,
+} from './options.ts'
 export type { PathEvent, PathInfo } from './path-info.ts'
 export type { RecvStream } from './receive-stream.ts'
 export type { IncomingFilter, ProtocolHandler, Router } from './router.ts'

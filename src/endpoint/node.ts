@@ -4,8 +4,9 @@ import { decodePem } from '../crypto/index.ts'
 import { createNodeCrypto, systemRootCertificates } from '../crypto/node/index.ts'
 import { NodePlatform } from '../platform/node/index.ts'
 import { TrustedRoots } from '../quic/index.ts'
-import { type EndpointOptions, type EndpointRuntime, Endpoint as PortableEndpoint } from './endpoint.ts'
+import { Endpoint as PortableEndpoint } from './endpoint.ts'
 import { EndpointError } from './errors.ts'
+import type { EndpointOptions, EndpointRuntime } from './options.ts'
 
 /** As the portable options; `runtime` is Node's unless given. */
 export interface NodeEndpointOptions extends Omit<EndpointOptions, 'runtime'> {
@@ -30,7 +31,7 @@ export class Endpoint extends PortableEndpoint {
       trustedRoots = roots,
     } = options.runtime ?? {}
     const complete = { ...options, runtime: { platform, crypto, trustedRoots } }
-    return Endpoint.open(new Endpoint(complete), complete)
+    return Endpoint.open(new Endpoint(complete))
   }
 }
 

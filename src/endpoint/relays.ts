@@ -11,6 +11,7 @@ import type { Platform, Timer } from '../platform/index.ts'
 import type { TrustedRoots } from '../quic/index.ts'
 import { type RelayConfig, type RelayStatus, RelayTransport } from '../relay/index.ts'
 import { EndpointError } from './errors.ts'
+import type { StunServers } from './extras.ts'
 import { isRelayScheme } from './relay-options.ts'
 import { WaitQueue } from './wait.ts'
 
@@ -34,8 +35,12 @@ export interface RelaysSetup {
   readonly policy: RelayPolicy
   /** Certificate authorities for address discovery; undefined where there are none. */
   readonly trustedRoots: () => TrustedRoots | undefined
+  /** Asked for our address besides relays. */
+  readonly stun: StunServers | undefined
   /** A relay can be used (again), or no longer. */
   readonly onChange: (url: string) => void
+  /** There is a new net report. */
+  readonly onReport: () => void
   readonly onError: (error: unknown) => void
 }
 
@@ -90,17 +95,26 @@ export class EndpointRelays {
   /** Begins to look for a home relay. */
   start(driver: Driver): void {
     this.#driver = driver
-    if (this.#relays.length > 0) this.#report()
+    if (this.#relays.length > 0 || this.#hasStun) this.#report()
+  }
+
+  get #hasStun(): boolean {
+    return (this.#setup.stun?.servers.length ?? 0) > 0
   }
 
   #report(): void {
-    const { platform, trustedRoots, onError } = this.#setup
+    const { platform, trustedRoots, stun, onError } = this.#setup
     this.#reporter = new NetReporter({
       platform,
       driver: this.#driver,
       trustedRoots,
       relays: () => this.#eligible,
-      onReport: () => this.#news.wake(),
+      stun: stun?.prober,
+      stunServers: () => stun?.servers ?? [],
+      onReport: () => {
+        this.#news.wake()
+        this.#setup.onReport()
+      },
       onHome: (url) => this.#setHome(url),
       onError,
     })

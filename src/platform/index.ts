@@ -1,13 +1,18 @@
 /** The door of the platform room: the seam types, and the errors that all who implement them throw. What implements them is imported from `node/` or `browser/` by name. */
 export type {
   AddressBytes,
+  DefaultRoutes,
   ExportKeyingMaterial,
+  Gateway,
   HttpAnswer,
   HttpGetOptions,
+  HttpRequestOptions,
+  HttpResponse,
   InterfaceAddress,
   Platform,
   RandomSource,
   Timer,
+  TimerOptions,
   UdpSocket,
   UdpSocketOptions,
   WebClient,

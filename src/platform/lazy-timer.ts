@@ -2,7 +2,7 @@
  * One re-armable timer over `setTimeout`: arming later than the running timeout costs nothing (it wakes early, sees that it is not
  * time yet and sleeps again), only an earlier time creates a new timeout. Knows no clock of its own; both platforms use it.
  */
-import type { Timer } from './platform.ts'
+import type { Timer, TimerOptions } from './platform.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -13,6 +13,7 @@ export class LazyTimer implements Timer {
   readonly #now: () => number
   readonly #defer: (callback: () => void) => void
   readonly #callback: () => void
+  readonly #isBackground: boolean
   /** When the owner wants to be called; NEVER when cancelled. */
   #target = NEVER
   #timeout: ReturnType<typeof setTimeout> | undefined = undefined
@@ -21,10 +22,16 @@ export class LazyTimer implements Timer {
   #deferred = false
 
   /** `now` in ms; `defer` runs its argument one macrotask later. */
-  constructor(now: () => number, defer: (callback: () => void) => void, callback: () => void) {
+  constructor(
+    now: () => number,
+    defer: (callback: () => void) => void,
+    callback: () => void,
+    { isBackground = false }: TimerOptions = {},
+  ) {
     this.#now = now
     this.#defer = defer
     this.#callback = callback
+    this.#isBackground = isBackground
   }
 
   arm(at: number): void {
@@ -56,6 +63,8 @@ export class LazyTimer implements Timer {
     const wait = Math.min(Math.ceil(this.#target - now), LONGEST_SLEEP_MS)
     this.#wakesAt = now + wait
     this.#timeout = setTimeout(this.#onTimeout, wait)
+    // In browsers a timeout is a number: pages do not end that way.
+    if (this.#isBackground && typeof this.#timeout === 'object') this.#timeout.unref()
   }
 
   readonly #onDeferred = (): void => {

@@ -61,6 +61,25 @@ export interface InterfaceAddress {
   readonly internal: boolean
 }
 
+/** Names of the interfaces that carry what goes nowhere in particular; a family without a default route is absent. */
+export interface DefaultRoutes {
+  readonly v4?: string
+  readonly v6?: string
+}
+
+/** The way out of the local IPv4 network; numeric addresses. */
+export interface Gateway {
+  /** Of the default router. */
+  readonly address: string
+  /** Of our interface towards it. */
+  readonly local: string
+}
+
+export interface TimerOptions {
+  /** While nothing else is left to do the process may end, though the timer is armed. Default false. */
+  readonly isBackground?: boolean
+}
+
 /** Bytes that both ends of a TLS session can compute and nobody else (RFC 5705, RFC 8446 §7.5). */
 export type ExportKeyingMaterial = (label: string, context: Uint8Array, length: number) => Uint8Array
 
@@ -130,6 +149,22 @@ export interface HttpAnswer {
   header(name: string): string | undefined
 }
 
+export interface HttpRequestOptions {
+  /** For example `GET`, `POST`. */
+  readonly method: string
+  /** `http:`. Redirects are not followed, proxies are not used. */
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+  /** Largest body of the answer that is taken, bytes; a larger one is a failure. */
+  readonly maxBody: number
+  readonly signal?: AbortSignal
+}
+
+export interface HttpResponse extends HttpAnswer {
+  readonly body: Uint8Array
+}
+
 /** HTTP and WebSockets as a client. Failures reject with an Error whose message says what could not be reached, and why. */
 export interface WebClient {
   /** False in browsers: no headers on a WebSocket, so tokens go into the query. */
@@ -138,6 +173,8 @@ export interface WebClient {
   openWebSocket(options: WebSocketOptions): Promise<WebSocketLink>
   /** Resolves with the response's head; at most 8 KiB of the body are read and dropped. */
   get(options: HttpGetOptions): Promise<HttpAnswer>
+  /** A whole exchange over plain HTTP, at most 30 s long. Absent where headers and hosts are not ours to choose. */
+  request?(options: HttpRequestOptions): Promise<HttpResponse>
   /** Numeric addresses of a host name, of both families. Absent where there is no UDP anyway. */
   resolve?(host: string, signal?: AbortSignal): Promise<readonly string[]>
 }
@@ -154,7 +191,7 @@ export interface Platform {
   /** Milliseconds since 1970. */
   wallClock(): number
   readonly random: RandomSource
-  createTimer(callback: () => void): Timer
+  createTimer(callback: () => void, options?: TimerOptions): Timer
   /** Runs `callback` after what is in the event loop's current turn, one macrotask later (setImmediate). */
   defer(callback: () => void): void
   /**
@@ -164,4 +201,8 @@ export interface Platform {
   readonly afterReactions?: ((callback: () => void) => void) | undefined
   bindUdp(options: UdpSocketOptions): Promise<UdpSocket>
   interfaces(): InterfaceAddress[]
+  /** The default routes as they are now, without waiting. Absent, or undefined: the system does not say. */
+  defaultRoutes?(): DefaultRoutes | undefined
+  /** The default IPv4 router as it is now. Undefined when there is none or the system does not say; never rejects, takes at most 2 s. */
+  gateway?(): Promise<Gateway | undefined>
 }

@@ -39,6 +39,13 @@ export interface QuicSettings {
   readonly pathIdleTimeoutMs: number
   /** Address discovery: 0 = we only tell peers their addresses, 1 = we only want to be told ours, 2 = both; undefined = neither. Default undefined (iroh). */
   readonly observedAddressRole: 0 | 1 | 2 | undefined
+  /**
+   * NAT traversal (spec/quic.md §5.8): addresses of the peer that we hold, 1 to 255; undefined = not offered, and neither without multipath. Default 32
+   * (iroh).
+   */
+  readonly natTraversalAddresses: number | undefined
+  /** What we can do beyond iroh, for peers that know the private parameter: sum of `TomCapability` flags, below 2^53; undefined = not said. Default undefined. */
+  readonly tomCapabilities: number | undefined
   /** Peer connection ids we keep, per path. Default 5 (iroh). */
   readonly activeConnectionIdLimit: number
   /** Largest datagram we take, bytes. Default 16,000: what we send to ourselves. Never more than a slot of the driver holds. iroh says 1,472. */
@@ -79,6 +86,8 @@ export const DEFAULT_SETTINGS: QuicSettings = {
   maxPathId: 7,
   pathIdleTimeoutMs: 15_000,
   observedAddressRole: undefined,
+  natTraversalAddresses: 32,
+  tomCapabilities: undefined,
   activeConnectionIdLimit: 5,
   maxUdpPayloadSize: 16_000,
   maxMtu: 16_000,
@@ -89,6 +98,14 @@ export const DEFAULT_SETTINGS: QuicSettings = {
   issueTokens: false,
   skipPacketNumbers: true,
 }
+
+/** Flags of `tomCapabilities`. A guess at numbers of our own: no registry has them. */
+export const TomCapability = {
+  /** Paths are watched: both sides may leave one that is dead within seconds. */
+  Failover: 1,
+  /** Many ports may be tried against a symmetric NAT. */
+  Birthday: 2,
+} as const
 
 /** Bytes in every connection id that we issue. */
 export const LOCAL_ID_LENGTH = 8
@@ -107,6 +124,11 @@ export function resolveSettings(...layers: (Partial<QuicSettings> | undefined)[]
   const { maxPathId } = settings
   if (maxPathId !== undefined && !(Number.isInteger(maxPathId) && maxPathId >= 0 && maxPathId <= 0xffff_ffff))
     throw new RangeError('maxPathId must be an integer from 0 to 2^32 - 1')
+  const { natTraversalAddresses: addresses, tomCapabilities: capabilities } = settings
+  if (addresses !== undefined && !(Number.isInteger(addresses) && addresses >= 1 && addresses <= 255))
+    throw new RangeError('natTraversalAddresses must be an integer from 1 to 255')
+  if (capabilities !== undefined && !(Number.isSafeInteger(capabilities) && capabilities >= 0))
+    throw new RangeError('tomCapabilities must be an integer from 0 to 2^53 - 1')
   if (settings.minAckDelayUs !== undefined && settings.minAckDelayUs > MAX_ACK_DELAY_MS * 1000)
     throw new RangeError('minAckDelayUs must not exceed our max_ack_delay of 25,000 µs')
   return settings
@@ -125,7 +147,11 @@ export function localParameters(settings: QuicSettings): TransportParameters {
   parameters.initialMaxStreamsUni = settings.maxStreamsUni
   parameters.activeConnectionIdLimit = settings.activeConnectionIdLimit
   parameters.maxDatagramFrameSize = settings.maxDatagramFrameSize
-  if (settings.maxPathId !== undefined) parameters.initialMaxPathId = settings.maxPathId
+  const { maxPathId, natTraversalAddresses, tomCapabilities } = settings
+  if (maxPathId !== undefined) parameters.initialMaxPathId = maxPathId
+  // spec/quic.md §3.2: without multipath it is off anyway
+  if (maxPathId !== undefined && natTraversalAddresses !== undefined) parameters.natTraversal = natTraversalAddresses
+  if (tomCapabilities !== undefined) parameters.tomCapabilities = tomCapabilities
   if (settings.observedAddressRole !== undefined) parameters.observedAddressRole = settings.observedAddressRole
   if (settings.minAckDelayUs !== undefined) parameters.minAckDelay = settings.minAckDelayUs
   return parameters

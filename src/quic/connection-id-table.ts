@@ -57,6 +57,13 @@ export interface IdEntry {
 /** Ids drawn at once. */
 const SLAB_IDS = 32
 
+/** spec/disco-stun-nat.md §2.1: what follows the first byte of every DISCO packet; an old iroh node would take a short header packet with such an id for one. */
+const DISCO_MAGIC = Uint8Array.of(0x53, 0xf0, 0x9f, 0x92, 0xac)
+
+function looksLikeDisco(id: Uint8Array): boolean {
+  return DISCO_MAGIC.every((byte, index) => id[index] === byte)
+}
+
 function numberOf(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! & 0x3f) << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
 }
@@ -85,7 +92,7 @@ export class ConnectionIdTable {
   issue(owner: ConnectionRef, pathId: number, sequence: number): Uint8Array {
     let id: Uint8Array
     do id = this.#draw()
-    while (this.#issued.has(numberOf(id, 0)))
+    while (this.#issued.has(numberOf(id, 0)) || looksLikeDisco(id))
     this.#issued.set(numberOf(id, 0), { owner, id, pathId, sequence })
     return id
   }

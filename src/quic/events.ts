@@ -48,6 +48,16 @@ export type ConnectionEvent =
   | { readonly type: 'paths-available' }
   /** The peer sees our packets on this path come from here (OBSERVED_ADDRESS); IPv4 as 4 bytes. */
   | { readonly type: 'observed-address'; readonly path: number; readonly address: AddressBytes }
+  /** Client: the server's addresses have changed: `remoteCandidates` has them (NAT traversal). Waits once at most. */
+  | { readonly type: 'remote-candidates' }
+  /** Server: the client asks to be probed: `reachOuts` has the addresses of its newest round. Waits once at most. */
+  | { readonly type: 'reach-out' }
+  /** Client: the peer answered a probe on `route`, or a challenge that rode on an answer to a probe of its own: a path can be opened there. */
+  | { readonly type: 'probe-answered'; readonly route: Route }
+  /** A message of the peer (`sendMessage`). While 16 wait, further ones are dropped. */
+  | { readonly type: 'message'; readonly payload: Uint8Array }
+  /** `watchPaths`: the peer answers on another path and not on this one, and no burst of loss explains that. Once for each silence. */
+  | { readonly type: 'path-dead'; readonly path: number; readonly route: Route }
   /** A token to present in a later `connect` to the same server (NEW_TOKEN). */
   | { readonly type: 'token'; readonly token: Uint8Array }
   /** Once; nothing but `close-answered` and `drained` follows. */

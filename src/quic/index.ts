@@ -1,5 +1,5 @@
 /** The door of the QUIC room: what other rooms and embedders may use. */
-export { DEFAULT_SETTINGS, MIN_DATAGRAM, type QuicSettings } from './config.ts'
+export { DEFAULT_SETTINGS, MIN_DATAGRAM, type QuicSettings, TomCapability } from './config.ts'
 export { Connection } from './connection/connection.ts'
 export type { ConnectionStats, PathStats } from './connection/connection-stats.ts'
 export { type ConnectOptions, type DialledPeer, Engine, type EngineConfig } from './engine.ts'

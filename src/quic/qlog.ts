@@ -6,7 +6,7 @@ import { encodeHex, formatSocketAddress, Reader } from '../bytes/index.ts'
 import { Level, type Role } from './level.ts'
 import type { TraceSink } from './trace.ts'
 import { AckFrame, readAckFrame, readAckFrequency } from './wire/ack-frames.ts'
-import { readObservedAddress } from './wire/address-frames.ts'
+import { readAddAddress, readObservedAddress, readReachOut, readRemoveAddress } from './wire/address-frames.ts'
 import { readConnectionClose, readNewToken } from './wire/control-frames.ts'
 import { FrameType, frameName } from './wire/frame-types.ts'
 import { readNewConnectionId, readRetireConnectionId } from './wire/id-frames.ts'
@@ -18,6 +18,7 @@ import {
   readStreamDataBlocked,
   readStreamsBlocked,
 } from './wire/limit-frames.ts'
+import { readMessage } from './wire/message-frame.ts'
 import {
   readMaxPathId,
   readPathAbandon,
@@ -293,6 +294,20 @@ function describe(type: number, reader: Reader): Record<string, unknown> {
       const { sequence, address } = readObservedAddress(reader, type)
       return { frame_type: 'observed_address', sequence_number: sequence, address: formatSocketAddress(address) }
     }
+    case FrameType.ADD_ADDRESS_V4:
+    case FrameType.ADD_ADDRESS_V6: {
+      const { sequence, address } = readAddAddress(reader, type)
+      return { frame_type: 'add_address', sequence_number: sequence, address: formatSocketAddress(address) }
+    }
+    case FrameType.REACH_OUT_V4:
+    case FrameType.REACH_OUT_V6: {
+      const { round, address } = readReachOut(reader, type)
+      return { frame_type: 'reach_out', round, address: formatSocketAddress(address) }
+    }
+    case FrameType.REMOVE_ADDRESS:
+      return { frame_type, sequence_number: readRemoveAddress(reader) }
+    case FrameType.TOM_MESSAGE:
+      return { frame_type, raw: { length: readMessage(reader).length } }
     case FrameType.PATH_CHALLENGE:
     case FrameType.PATH_RESPONSE:
       return { frame_type, data: encodeHex(readPathData(reader)) }

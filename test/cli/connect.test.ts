@@ -1,14 +1,25 @@
 import { expect, test } from 'vitest'
 import { connect } from '../../src/cli/connect.ts'
 import { JsonReporter } from '../../src/cli/reporter.ts'
-import type { Run } from '../../src/cli/run.ts'
+import { type Run, sleep } from '../../src/cli/run.ts'
 import { SecretKey } from '../../src/identity/index.ts'
-import { ALPN, bind } from '../endpoint/pair.ts'
+import { ALPN, bind, closeAfterEach } from '../endpoint/pair.ts'
 import { events } from './events.ts'
 
-function createRun(signal: AbortSignal): { run: Run; lines: string[]; notes: string[] } {
+closeAfterEach()
+
+interface TestRun {
+  readonly run: Run
+  readonly lines: string[]
+  readonly notes: string[]
+  /** What the run slept, ms; a hundredth of it in truth. */
+  readonly sleeps: number[]
+}
+
+function createRun(signal: AbortSignal): TestRun {
   const lines: string[] = []
   const notes: string[] = []
+  const sleeps: number[] = []
   const output = { stdout: (line: string) => lines.push(line), stderr: (line: string) => notes.push(line) }
   const run: Run = {
     output,
@@ -17,8 +28,12 @@ function createRun(signal: AbortSignal): { run: Run; lines: string[]; notes: str
     now: () => performance.now(),
     wallClock: () => Date.now(),
     elapsed: () => performance.now() / 1000,
+    sleep: (ms) => {
+      sleeps.push(ms)
+      return sleep(ms / 100, signal)
+    },
   }
-  return { run, lines, notes }
+  return { run, lines, notes, sleeps }
 }
 
 const OPTIONS = {
@@ -68,6 +83,9 @@ test('spec/envelope.md §8.3: a peer that restarts: disconnected, reconnecting, 
   const all = events(lines.join('\n'))
   expect(all.find(({ event }) => event === 'disconnected')).toMatchObject({ reason: expect.stringContaining('code 0') })
   expect(all.filter(({ event }) => event === 'path_change').length).toBe(2)
+  // The path of the new connection is reported after the connection.
+  const names = all.map(({ event }) => event)
+  expect(names[names.indexOf('reconnected') + 1]).toBe('path_change')
   expect(all.at(-1)).toMatchObject({ event: 'summary', failed_pings: 1, reconnections: 1 })
 })
 
@@ -91,4 +109,96 @@ test('an interruption during the first dial ends it at once', async () => {
   await gone.close()
   setTimeout(() => controller.abort(new Error('interrupted')), 50)
   await expect(connect({ ...OPTIONS, target, timeoutMs: 30_000 }, run)).rejects.toThrow('interrupted')
+})
+
+test('spec/envelope.md §8.2: the first dial is tried three times, after 1 s and 2 s', async () => {
+  const server = await echo({})
+  let dials = 0
+  server.router().filter(() => (++dials < 3 ? 'refuse' : 'accept'))
+  const { run, lines, notes, sleeps } = createRun(new AbortController().signal)
+  expect(await connect({ ...OPTIONS, timeoutMs: 15_000, target: server.addr() }, run)).toBe(true)
+  const all = events(lines.join('\n'))
+  const punch = ['ping', 'hole_punch', 'ping', 'summary']
+  expect(all.map(({ event }) => event)).toEqual(['started', 'reconnecting', 'reconnecting', 'path_change', ...punch])
+  expect(all.filter(({ event }) => event === 'reconnecting').map(({ attempt }) => attempt)).toEqual([2, 3])
+  expect(sleeps).toEqual([1000, 2000, OPTIONS.delayMs])
+  // A dial is not a reconnection.
+  expect(all.at(-1)).toMatchObject({ reconnections: 0, total_disconnected_s: 0, failed_pings: 0 })
+  expect(notes.filter((note) => note.endsWith('; trying again')).length).toBe(2)
+})
+
+test('spec/envelope.md §8.2: a first dial that is refused three times fails', async () => {
+  const server = await echo({})
+  let dials = 0
+  server.router().filter(() => {
+    dials++
+    return 'refuse'
+  })
+  const { run, lines } = createRun(new AbortController().signal)
+  const { timeoutMs: _, ...options } = OPTIONS
+  await expect(connect({ ...options, target: server.addr() }, run)).rejects.toThrow('refused the connection')
+  expect(dials).toBe(3)
+  expect(events(lines.join('\n')).map(({ event }) => event)).toEqual(['started', 'reconnecting', 'reconnecting'])
+})
+
+test('what another dial cannot change is not tried again', async () => {
+  const server = await echo({})
+  const { run, lines, sleeps } = createRun(new AbortController().signal)
+  await expect(connect({ ...OPTIONS, alpn: 'other/1', target: server.addr() }, run)).rejects.toThrow('ALPN')
+  expect(events(lines.join('\n')).map(({ event }) => event)).toEqual(['started'])
+  expect(sleeps).toEqual([])
+})
+
+/** A run whose peer has gone after some pings. */
+async function abandoned(options: Partial<Parameters<typeof connect>[0]>) {
+  const controller = new AbortController()
+  const { run, lines, sleeps } = createRun(controller.signal)
+  const server = await echo({})
+  const limits = { continuous: true, timeoutMs: 100, delayMs: 100 }
+  const done = connect({ ...OPTIONS, ...limits, ...options, target: server.addr() }, run)
+  const all = () => events(lines.join('\n'))
+  const count = (name: string): number => all().filter(({ event }) => event === name).length
+  await expect.poll(() => count('ping'), { timeout: 10_000 }).toBeGreaterThan(1)
+  await server.close()
+  return { all, count, done, controller, sleeps }
+}
+
+/** From the loss on. */
+function afterLoss(all: ReturnType<typeof events>): ReturnType<typeof events> {
+  return all.slice(all.findIndex(({ event }) => event === 'disconnected'))
+}
+
+test('spec/envelope.md §8.2: reconnection attempts after 1, 2, 4, 8, 16, 32, 32 s, without a limit if that is 0', async () => {
+  const { all, count, done, controller, sleeps } = await abandoned({ maxReconnects: 0 })
+  await expect.poll(() => count('reconnecting'), { timeout: 15_000 }).toBeGreaterThan(6)
+  controller.abort(new Error('interrupted'))
+  expect(await done).toBe(false)
+  const attempts = afterLoss(all()).filter(({ event }) => event === 'reconnecting')
+  expect(attempts.slice(0, 7).map(({ attempt }) => attempt)).toEqual([2, 3, 4, 5, 6, 7, 8])
+  expect(sleeps.filter((ms) => ms !== 100).slice(0, 7)).toEqual([1000, 2000, 4000, 8000, 16_000, 32_000, 32_000])
+})
+
+test.each([
+  ['--max-reconnects counts attempts', { maxReconnects: 4 }, [2, 3, 4]],
+  ['without --continuous there are three', { continuous: false, pings: 1000 }, [2, 3]],
+])('spec/envelope.md §8.2: %s; the time spent in vain counts as disconnected', async (_what, options, attempts) => {
+  const { all, done } = await abandoned(options)
+  expect(await done).toBe(false)
+  const rest = afterLoss(all())
+  expect(rest.map(({ event }) => event)).toEqual(['disconnected', ...attempts.map(() => 'reconnecting'), 'summary'])
+  expect(rest[0]).toMatchObject({ session_pings: all().filter(({ event }) => event === 'ping').length })
+  expect(rest.slice(1, -1).map(({ attempt }) => attempt)).toEqual(attempts)
+  expect(rest.at(-1)).toMatchObject({ reconnections: 0, failed_pings: 1 })
+  // Each attempt took 0.1 s.
+  expect(rest.at(-1)!.total_disconnected_s).toBeGreaterThan(0.09 * (attempts.length + 1))
+})
+
+test('an interruption between two attempts ends the run with its summary, without another attempt', async () => {
+  const { all, count, done, controller } = await abandoned({ maxReconnects: 0 })
+  await expect.poll(() => count('reconnecting'), { timeout: 10_000, interval: 1 }).toBeGreaterThan(3)
+  controller.abort(new Error('interrupted'))
+  const before = count('reconnecting')
+  expect(await done).toBe(false)
+  expect(count('reconnecting')).toBe(before)
+  expect(all().at(-1)).toMatchObject({ event: 'summary' })
 })

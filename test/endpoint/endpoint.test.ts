@@ -65,8 +65,16 @@ test('connect: by addr, ticket, id text with no address, and what is none of the
     await accepted
     expect(connection.remoteId.equals(server.id)).toBe(true)
   }
+  // while there is a connection, its way is known
   for (const target of [server.id, server.id.toString()]) {
-    await expect(client.connect(target, ALPN)).rejects.toMatchObject({ code: 'NO_ADDRESS', peer: server.id })
+    const accepted = server.accept()
+    const connection = await client.connect(target, ALPN)
+    await accepted
+    expect(connection.remoteId.equals(server.id)).toBe(true)
+  }
+  const stranger = SecretKey.generate().id
+  for (const target of [stranger, stranger.toString()]) {
+    await expect(client.connect(target, ALPN)).rejects.toMatchObject({ code: 'NO_ADDRESS', peer: stranger })
   }
   await expect(client.connect('nonsense', ALPN)).rejects.toMatchObject({ code: 'INVALID_TARGET' })
 })
@@ -139,7 +147,7 @@ test('connect: the default time limit is 30 s, and a longer one is not cut short
 
 test('connect: an aborted dial rejects with the reason and leaves nothing', async () => {
   const platform = new VirtualPlatform()
-  const client = await Endpoint.bind({ runtime: { platform }, bind: ['192.0.2.1:0'] })
+  const client = await Endpoint.bind({ runtime: { platform }, bind: ['192.0.2.1:0'], networkMonitor: false })
   const target = new EndpointAddr(SecretKey.generate().id).withIp('192.0.2.2:5')
   const controller = new AbortController()
   const failure = client.connect(target, ALPN, { signal: controller.signal }).catch((error) => error)

@@ -119,6 +119,34 @@ function shuffle(end: End, random: SimRandom, now: number): void {
   }
 }
 
+const ADDRESSES = Array.from({ length: 40 }, (_, last) => ({ ip: Uint8Array.of(192, 0, 2, last), port: 4242 }))
+
+/** What an application may ask for that traverses NATs, watches its paths, and wakes up in other networks. */
+function traverse(end: End, random: SimRandom, now: number): void {
+  for (const connection of end.connections) {
+    if (connection.isClosed || !connection.canTraverse) continue
+    if (connection.role === 'server') {
+      connection.setLocalCandidates(ADDRESSES.slice(random.int(0, 20), random.int(0, 40)))
+      connection.reachOuts()
+    } else if (random.chance(0.5)) {
+      connection.startRound(ADDRESSES.slice(0, random.int(0, 40)), now)
+      connection.remoteCandidates()
+    }
+    for (let probes = random.int(0, 40); probes > 0; probes--)
+      connection.probe(random.pick([...FURTHER_ROUTES, random.int(200, 300)]), now)
+    if (random.chance(0.1)) connection.networkChanged(now)
+    if (random.chance(0.2)) connection.watchPaths(random.pick([0, 100, 1500]))
+    const [path] = connection.paths().filter(({ state }) => state === 'open')
+    if (path !== undefined && random.chance(0.2)) connection.challengePath(path.id, now)
+    try {
+      if (connection.peerCapabilities > 0) connection.sendMessage(new Uint8Array(random.int(0, 256)))
+    } catch (error) {
+      // 16 are not acknowledged
+      expect(error).toBeInstanceOf(RangeError)
+    }
+  }
+}
+
 test.each(['client', 'server'] as const)(
   'a %s with the right keys, several paths, and the wrong frames about them',
   (evil) => {
@@ -133,11 +161,11 @@ test.each(['client', 'server'] as const)(
       const share = random.pick([0.01, 0.03, 0.1, 0.5])
       let begins = false
       const pair = new Pair(random.fork('pair'), {
-        settings: { observedAddressRole: 2 },
+        settings: { observedAddressRole: 2, tomCapabilities: 3 },
         wrap: {
           [evil]: (crypto: Parameters<typeof forging>[0]) =>
             forging(crypto, (bytes, start, end) => {
-              if (begins && random.chance(share)) extensionFrames(random, bytes, start, end)
+              if (begins && random.chance(share)) extensionFrames(random, bytes, start, end, evil)
             }),
         },
       })
@@ -151,15 +179,19 @@ test.each(['client', 'server'] as const)(
           for (const end of [pair.client, pair.server]) {
             use(end, random)
             shuffle(end, random, pair.now)
+            if (random.chance(0.5)) traverse(end, random, pair.now)
           }
           pair.exchange(3)
           pair.pass(random.pick([5, 50, 500]))
           pair.collect()
           for (const connection of pair[honest].connections) {
-            const { paths, pathIds, responses, events } = connection.stats().footprint
+            const { paths, pathIds, responses, probes, events } = connection.stats().footprint
             expect(paths).toBeLessThanOrEqual(8)
             expect(pathIds).toBeLessThanOrEqual(8 + 65)
             expect(responses).toBeLessThanOrEqual(8 * 16)
+            expect(probes).toBeLessThanOrEqual(32 + 64)
+            expect(connection.remoteCandidates().length).toBeLessThanOrEqual(32)
+            expect(connection.reachOuts().length).toBeLessThanOrEqual(32)
             expect(events).toBe(0)
           }
         }

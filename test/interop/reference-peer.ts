@@ -16,7 +16,7 @@ export interface PeerKind {
 const PROGRAM = fileURLToPath(new URL('iroh/program.ts', import.meta.url))
 
 /** The npm package in a Node of its own, so that both sides have a core each. */
-export function startIrohPeer(options: Omit<NativeOptions, 'binary' | 'binaryArgs'> = {}): Promise<ReferencePeer> {
+export function startIrohPeer(options: Omit<NativeOptions, 'binary' | 'binaryArgs'> = {}): Promise<NativePeer> {
   return NativePeer.start({ ...options, binary: process.execPath, binaryArgs: ['--import', 'tsx', PROGRAM] })
 }
 

@@ -1,155 +1,160 @@
 /**
- * Hosts as network namespaces, with a relay's host between them: `left` and `right` reach the middle and nothing else, for the middle does not forward. Needs root on Linux;
- * everything is taken away again, and nothing leaves the machine.
+ * Network namespaces of one run: made, configured by `ip` and `nft`, and taken away again. Their names carry the process that made them, so that what a dead run left
+ * behind is found and removed. Needs root on Linux.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { LabProcess } from './process.ts'
 
-export type Host = 'left' | 'middle' | 'right'
+const PREFIX = 'tomlab'
+/** `ip netns exec` puts the files of the namespace's folder here over those of /etc. */
+const ETC = '/etc/netns'
 
 /** Whether namespaces can be made here. */
 export function canMakeNamespaces(): boolean {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return false
   try {
-    execFileSync('ip', ['-V'], { stdio: 'ignore' })
+    for (const [tool, flag] of [
+      ['ip', '-V'],
+      ['nft', '-v'],
+    ] as const)
+      execFileSync(tool, [flag], { stdio: 'ignore' })
     return true
   } catch {
     return false
   }
 }
 
-function ip(...args: string[]): void {
-  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+/** Runs a program with `input`; resolves with what it said, rejects with its complaint. */
+function pipe(command: string, args: readonly string[], input: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(command, args, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout)
+      else reject(new Error(`${command} ${args.join(' ')}: ${stderr.trim() || error.message}\n${input}`))
+    })
+    child.stdin!.on('error', () => {})
+    child.stdin!.end(input)
+  })
 }
 
-export interface LabAddresses {
-  /** Of the middle, reached from both sides. */
-  readonly middle: string
-  readonly left: string
-  readonly right: string
-}
-
-const V4: LabAddresses = { middle: '10.77.0.1', left: '10.77.1.2', right: '10.77.2.2' }
-const V6: LabAddresses = { middle: 'fd77::1', left: 'fd77:1::2', right: 'fd77:2::2' }
-
-/** One process in a host. */
-export class LabProcess {
-  readonly lines: string[] = []
-  readonly errors: string[] = []
-  readonly #child: ChildProcess
-  readonly #exit: Promise<number | null>
-  #onLine: () => void = () => {}
-
-  constructor(child: ChildProcess) {
-    this.#child = child
-    createInterface({ input: child.stdout! }).on('line', (line) => {
-      this.lines.push(line)
-      this.#onLine()
-    })
-    createInterface({ input: child.stderr! }).on('line', (line) => {
-      this.errors.push(line)
-      this.#onLine()
-    })
-    this.#exit = new Promise((resolve) => {
-      child.on('close', (code) => {
-        resolve(code)
-        this.#onLine()
-      })
-    })
-  }
-
-  /** The first group of the first line, on either output, that matches. */
-  async match(pattern: RegExp, timeoutMs: number): Promise<string> {
-    const end = performance.now() + timeoutMs
-    for (;;) {
-      for (const line of [...this.lines, ...this.errors]) {
-        const found = pattern.exec(line)
-        if (found !== null) return found[1] ?? found[0]
-      }
-      const left = end - performance.now()
-      if (left <= 0 || this.#child.exitCode !== null) throw new Error(`no line matches ${pattern}: ${this.#said()}`)
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left)
-        this.#onLine = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    }
-  }
-
-  /** The exit code; kills it when it takes longer. */
-  async exit(timeoutMs: number): Promise<number | null> {
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), timeoutMs)
-    const code = await this.#exit
-    clearTimeout(timer)
-    return code
-  }
-
-  /** A line to its standard input. */
-  write(line: string): void {
-    this.#child.stdin!.write(`${line}\n`)
-  }
-
-  async stop(): Promise<void> {
-    this.#child.kill('SIGTERM')
-    await this.exit(5_000)
-  }
-
-  #said(): string {
-    return JSON.stringify([...this.lines, ...this.errors].slice(-10))
-  }
-}
-
-export class Lab {
-  readonly addresses: LabAddresses
-  readonly #names: Readonly<Record<Host, string>>
+/** The namespaces of one world. */
+export class Namespaces {
+  readonly #tag: string
+  readonly #names: string[] = []
   readonly #processes: LabProcess[] = []
 
-  constructor(family: 4 | 6) {
-    this.addresses = family === 4 ? V4 : V6
-    const tag = `tom${process.pid % 100_000}`
-    this.#names = { left: `${tag}l`, middle: `${tag}m`, right: `${tag}r` }
-    for (const name of Object.values(this.#names)) ip('netns', 'add', name)
-    this.#in('middle', 'link', 'set', 'lo', 'up')
-    const net = family === 4 ? '32' : '128'
-    this.#in('middle', 'address', 'add', `${this.addresses.middle}/${net}`, 'dev', 'lo')
-    for (const side of ['left', 'right'] as const) this.#join(side, family)
+  /** `label` tells the worlds of this process apart. */
+  constructor(label: string) {
+    this.#tag = `${PREFIX}-${process.pid}-${label}`
   }
 
-  #in(host: Host, ...args: string[]): void {
-    ip('-n', this.#names[host], ...args)
+  /** The full name of what is called `name` in this world. */
+  full(name: string): string {
+    return `${this.#tag}-${name}`
   }
 
-  /** A cable from `side` to the middle, whose loopback address is reached over it. */
-  #join(side: 'left' | 'right', family: 4 | 6): void {
-    const own = this.addresses[side]
-    const gateway = own.replace(/2$/, '1')
-    const length = family === 4 ? '24' : '64'
-    // no duplicate detection: the addresses must be there at once
-    const flags = family === 6 ? ['nodad'] : []
-    this.#in('middle', 'link', 'add', side, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', this.#names[side])
-    this.#in('middle', 'address', 'add', `${gateway}/${length}`, 'dev', side, ...flags)
-    this.#in('middle', 'link', 'set', side, 'up')
-    this.#in(side, 'link', 'set', 'lo', 'up')
-    this.#in(side, 'address', 'add', `${own}/${length}`, 'dev', 'eth0', ...flags)
-    this.#in(side, 'link', 'set', 'eth0', 'up')
-    this.#in(side, 'route', 'add', 'default', 'via', gateway)
+  /** Makes a namespace with its loopback up. `hosts` are lines for its /etc/hosts. */
+  async add(name: string, hosts: readonly string[] = []): Promise<void> {
+    const full = this.full(name)
+    this.#names.push(full)
+    mkdirSync(`${ETC}/${full}`, { recursive: true })
+    writeFileSync(`${ETC}/${full}/hosts`, ['127.0.0.1 localhost', '::1 localhost', ...hosts, ''].join('\n'))
+    // nobody is asked: every name is in the hosts file
+    writeFileSync(`${ETC}/${full}/resolv.conf`, 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n')
+    await pipe('ip', ['netns', 'add', full], '')
+    // no duplicate address detection: addresses must be there at once
+    await this.sysctl(name, [
+      'net.ipv6.conf.all.accept_dad=0',
+      'net.ipv6.conf.default.accept_dad=0',
+      'net.ipv4.conf.all.rp_filter=0',
+      'net.ipv4.conf.default.rp_filter=0',
+    ])
+    await this.ip(name, ['link set lo up'])
   }
 
-  /** Runs `command` in a host. */
-  run(host: Host, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): LabProcess {
-    const child = spawn('ip', ['netns', 'exec', this.#names[host], command, ...args], {
+  /** Lines for `ip -batch`. */
+  async ip(name: string, lines: readonly string[]): Promise<void> {
+    if (lines.length > 0) await pipe('ip', ['-n', this.full(name), '-batch', '-'], `${lines.join('\n')}\n`)
+  }
+
+  async nft(name: string, text: string): Promise<void> {
+    await pipe('ip', ['netns', 'exec', this.full(name), 'nft', '-f', '-'], text)
+  }
+
+  async sysctl(name: string, settings: readonly string[]): Promise<void> {
+    await pipe('ip', ['netns', 'exec', this.full(name), 'sysctl', '-qw', ...settings], '')
+  }
+
+  /** What a program says that ends soon. */
+  run(name: string, command: string, args: readonly string[]): Promise<string> {
+    return pipe('ip', ['netns', 'exec', this.full(name), command, ...args], '')
+  }
+
+  /** Command and arguments that run a program in a namespace. */
+  within(name: string, command: string, args: readonly string[]): [command: string, args: string[]] {
+    return ['ip', ['netns', 'exec', this.full(name), command, ...args]]
+  }
+
+  /** Starts a program that is ended with the world. */
+  start(name: string, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): LabProcess {
+    const [program, all] = this.within(name, command, args)
+    const child: ChildProcess = spawn(program, all, {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1', ...env },
     })
-    const process_ = new LabProcess(child)
-    this.#processes.push(process_)
-    return process_
+    const started = new LabProcess(child)
+    this.#processes.push(started)
+    return started
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#processes.map((one) => one.stop()))
-    for (const name of Object.values(this.#names)) ip('netns', 'delete', name)
+    for (const name of this.#names) removeNamespace(name)
+  }
+}
+
+function removeNamespace(name: string): void {
+  rmSync(`${ETC}/${name}`, { recursive: true, force: true })
+  try {
+    execFileSync('ip', ['netns', 'delete', name], { stdio: 'ignore' })
+  } catch {
+    // it was not made, or is gone
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Removes what runs left behind that ended without a clean-up: processes in their namespaces, then the namespaces. Returns how many namespaces. */
+export function removeLeftovers(): number {
+  let listed: string[] = []
+  try {
+    listed = [...readdirSync('/var/run/netns'), ...readdirSync(ETC)]
+  } catch {
+    // there never were any
+  }
+  const dead = [...new Set(listed)].filter((name) => {
+    const owner = new RegExp(`^${PREFIX}-(\\d+)-`).exec(name)?.[1]
+    return owner !== undefined && !isAlive(Number(owner))
+  })
+  for (const name of dead) {
+    for (const pid of pidsOf(name)) process.kill(pid, 'SIGKILL')
+    removeNamespace(name)
+  }
+  return dead.length
+}
+
+function pidsOf(name: string): number[] {
+  try {
+    const text = execFileSync('ip', ['netns', 'pids', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    return text.split('\n').filter(Boolean).map(Number)
+  } catch {
+    return []
   }
 }

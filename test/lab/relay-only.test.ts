@@ -4,7 +4,9 @@
  */
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { canMakeNamespaces, Lab, type LabProcess } from './namespaces.ts'
+import { canMakeNamespaces, removeLeftovers } from './namespaces.ts'
+import type { LabProcess } from './process.ts'
+import { TwoHosts } from './two-hosts.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const TSX = `${ROOT}node_modules/.bin/tsx`
@@ -12,15 +14,17 @@ const TOM = `${ROOT}src/cli/main.ts`
 const IROH = `${ROOT}test/interop/iroh/program.ts`
 const ALPN = 'tom/echo/1'
 
-if (!canMakeNamespaces()) throw new Error('the lab needs root on Linux and the command `ip` (iproute2)')
+if (!canMakeNamespaces())
+  throw new Error('the lab needs root on Linux and the commands `ip` (iproute2) and `nft` (nftables)')
 
 describe.each([4, 6] as const)('relay only, IPv%d', (family) => {
-  let lab: Lab
+  let lab: TwoHosts
   let relay: LabProcess
   let url: string
 
   beforeAll(async () => {
-    lab = new Lab(family)
+    removeLeftovers()
+    lab = await TwoHosts.create(family)
     const { middle } = lab.addresses
     const host = family === 6 ? `[${middle}]` : middle
     url = `http://${host}:3340/`

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import type { TimerOptions } from '../../src/platform/index.ts'
 import { LazyTimer } from '../../src/platform/lazy-timer.ts'
 
 let now = 0
@@ -97,4 +98,25 @@ test('waits longer than setTimeout can take are slept in pieces', () => {
   expect(fired).toEqual([])
   expect(vi.getTimerCount()).toBe(1)
   timer.cancel()
+})
+
+test('in the background: fires as any other, but does not keep the process alive', () => {
+  vi.useRealTimers()
+  const setTimeouts = vi.spyOn(globalThis, 'setTimeout')
+  onTestFinished(() => setTimeouts.mockRestore())
+  const hasRef = (options?: TimerOptions): boolean | undefined => {
+    const timer = new LazyTimer(
+      () => now,
+      () => {},
+      () => {},
+      options,
+    )
+    timer.arm(now + 60_000)
+    const { value } = setTimeouts.mock.results.at(-1)!
+    const answer = (value as NodeJS.Timeout).hasRef()
+    timer.cancel()
+    return answer
+  }
+  expect(hasRef({ isBackground: true })).toBe(false)
+  expect([hasRef(), hasRef({}), hasRef({ isBackground: false })]).toEqual([true, true, true])
 })

@@ -62,6 +62,22 @@ describe('connection ids', () => {
     })
   })
 
+  test('spec/disco-stun-nat.md §2.1: no id begins as a DISCO packet goes on', () => {
+    const magic = [0x53, 0xf0, 0x9f, 0x92, 0xac]
+    const drawn = [
+      [...magic, 1, 2, 3],
+      [...magic, 4, 5, 6],
+      [0x53, 0xf0, 0x9f, 0x92, 0xad, 7, 8, 9],
+    ]
+    const table = new ConnectionIdTable({
+      fill: (out) => {
+        out.fill(1)
+        out.set(drawn.flat())
+      },
+    })
+    expect([...table.issue(owner, 0, 0)]).toEqual(drawn[2])
+  })
+
   test('RFC 9000 §10.3.1: a reset is found by its last 16 bytes, in 21 bytes or more, while its token is watched', () => {
     const table = new ConnectionIdTable(new SeededRandom(9))
     const token = new Uint8Array(16).fill(5)

@@ -24,3 +24,12 @@ export const MULTIPATH_REGRESSIONS: readonly { readonly seed: number; readonly b
   { seed: 6677, broke: 'data sent on a path that never validated waited for its end, though another path worked' },
   { seed: 8817, broke: 'an acknowledgement that the amplification limit held back for 15 s made an RTT of 15 s' },
 ]
+
+/** The same of endpoints behind NATs. */
+export const NAT_REGRESSIONS: readonly { readonly seed: number; readonly broke: string }[] = [
+  {
+    seed: 69,
+    broke:
+      'after a move the path to the old address counted as validated, and the quiet relay path beside it was given up as dead',
+  },
+]

@@ -16,7 +16,9 @@ test('spec/relay.md §5.5: a relay that was closed for want of use is not lost: 
     relays: [],
     policy: () => true,
     trustedRoots: () => undefined,
+    stun: undefined,
     onChange: () => {},
+    onReport: () => {},
     onError: () => {},
   })
   relays.start({ relayChanged: (_url: string, isLost: boolean) => told.push(isLost) } as unknown as Driver)

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Connection, PathEvent } from '../../src/endpoint/index.ts'
 import { RelayUrl } from '../../src/identity/index.ts'
 import { Delay } from './support/link-parts.ts'
-import { addrOf, kinds, Pinging, serveEcho } from './support/relay/traffic.ts'
+import { addrOf, echoed, kinds, Pinging, serveEcho } from './support/relay/traffic.ts'
 import { ALPN, type NodeShape, RelayWorld, type SimEndpoint } from './support/relay/world.ts'
 import { seedsOf } from './support/suite.ts'
 
@@ -35,13 +35,7 @@ async function dial({ world, client, server }: Pair, keep?: Parameters<typeof ad
 
 /** `bytes` there and back on a stream of their own. */
 async function echo(world: RelayWorld, connection: Connection, bytes: number): Promise<void> {
-  const body = new Uint8Array(bytes).map((_, index) => (index * 31 + 7) & 255)
-  const run = async (): Promise<Uint8Array> => {
-    const { send, recv } = await connection.openBi()
-    const [answer] = await Promise.all([recv.readToEnd(bytes), send.write(body).then(() => send.finish())])
-    return answer
-  }
-  expect(await world.value(run(), 60_000, `the echo of ${bytes} bytes`)).toEqual(body)
+  await world.value(echoed(connection, bytes), 60_000, `the echo of ${bytes} bytes`)
 }
 
 /** Everything ends in order: no fault anywhere, nothing kept. */

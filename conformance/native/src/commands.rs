@@ -13,6 +13,8 @@ use crate::node::Node;
 use crate::options::Res;
 use crate::output::{chain, emit, fail};
 use crate::paths;
+use crate::pings;
+use crate::punch;
 use crate::relays;
 use crate::server::{self, Mode, Shared};
 
@@ -57,6 +59,14 @@ impl Commands {
             }
             "connect" => self.connect(Target::from_json(command)?).await,
             "run" => Ok(Task::from_json(command).run(&self.link(command)?).await),
+            "pings" => {
+                let (link, number) = (self.link(command)?, number("connection").unwrap_or(0));
+                Ok(pings::run(link, number, command, self.shared.pinging(number)).await)
+            }
+            "stop-pings" => {
+                self.shared.pinging(number("connection").unwrap_or(0)).notify_one();
+                Ok(json!({ "event": "result" }))
+            }
             "incoming" => {
                 let mode = text("mode").ok_or("incoming needs a mode")?;
                 self.shared.set_mode(Mode::parse(mode)?);
@@ -73,6 +83,18 @@ impl Commands {
                     return Err("iroh decides about its paths and keys itself; start with --noq".to_string());
                 };
                 paths::act(&link.connection, name, command).await
+            }
+            "nat-add" | "nat-remove" | "nat-round" => {
+                let Link::Noq(link) = self.link(command)? else {
+                    return Err("iroh starts rounds by itself; start with --noq".to_string());
+                };
+                punch::act(&link.connection, name, command)
+            }
+            "add-address" | "remove-address" | "network-change" => {
+                let Node::Iroh(endpoint) = &self.node else {
+                    return Err("noq knows no addresses of its own".to_string());
+                };
+                punch::tell(endpoint, name, command).await
             }
             "relays" => {
                 let Node::Iroh(endpoint) = &self.node else {

@@ -12,6 +12,8 @@ mod options;
 mod output;
 mod paths;
 mod pattern;
+mod pings;
+mod punch;
 mod qad;
 mod relay_client;
 mod relays;

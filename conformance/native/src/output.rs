@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use iroh::endpoint::ConnectionError;
 use serde_json::{Value, json};
@@ -11,6 +12,12 @@ pub fn emit(line: Value) {
     // the parent may be gone already; it closes stdin too, which ends us
     let _ = writeln!(out, "{line}");
     let _ = out.flush();
+}
+
+/// ms since 1970.
+pub fn unix_ms() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64() * 1000.0)
 }
 
 pub fn fail(stage: &str, tag: Value, message: &str) {

@@ -12,7 +12,8 @@ use tokio_stream::StreamExt;
 
 use crate::link::Link;
 use crate::options::Res;
-use crate::output::{chain, emit};
+use crate::output::{chain, emit, unix_ms};
+use crate::punch;
 
 /// noq has no list of a connection's paths: ids up to this one are asked for.
 const HIGHEST_ID: u32 = 255;
@@ -48,6 +49,18 @@ fn kind(remote: &TransportAddr) -> &'static str {
     }
 }
 
+/// Of the path that data goes over; null where nothing is selected, and for noq, which does not say.
+pub fn selected_kind(link: &Link) -> Value {
+    match link {
+        Link::Iroh(connection) => {
+            let paths = connection.paths();
+            let selected = paths.iter().find(|path| path.is_selected());
+            selected.map_or(Value::Null, |path| kind(path.remote_addr()).into())
+        }
+        Link::Noq(_) => Value::Null,
+    }
+}
+
 /// All there is to know.
 pub fn report(link: &Link) -> Value {
     let mut paths = list(link);
@@ -58,17 +71,19 @@ pub fn report(link: &Link) -> Value {
         };
     }
     let stats = link.stats();
-    let (multipath, observed) = match link {
-        Link::Iroh(_) => (Value::Null, None),
+    let (multipath, observed, peer_addresses) = match link {
+        Link::Iroh(_) => (Value::Null, None, Value::Null),
         Link::Noq(link) => (
             link.connection.is_multipath_enabled().into(),
             link.connection.observed_external_addr().get(),
+            punch::peer_addresses(&link.connection),
         ),
     };
     json!({
         "event": "result",
         "multipath": multipath,
         "observed": observed.map(|addr| addr.to_string()),
+        "peerAddresses": peer_addresses,
         "paths": paths,
         "sent": frames(&stats.frame_tx),
         "received": frames(&stats.frame_rx),
@@ -90,6 +105,7 @@ fn short(id: PathId, remote: String, selected: bool, stats: &PathStats) -> Value
         "selected": selected,
         "rttMs": stats.rtt.as_secs_f64() * 1000.0,
         "mtu": stats.current_mtu,
+        "sentDatagrams": stats.udp_tx.datagrams,
         "sentBytes": stats.udp_tx.bytes,
         "receivedBytes": stats.udp_rx.bytes,
         "lostPackets": stats.lost_packets,
@@ -131,6 +147,9 @@ fn frames(stats: &FrameStats) -> Value {
         "pathsBlocked": stats.paths_blocked,
         "pathCidsBlocked": stats.path_cids_blocked,
         "observedAddress": stats.observed_addr,
+        "addAddress": stats.add_address,
+        "removeAddress": stats.remove_address,
+        "reachOut": stats.reach_out,
     })
 }
 
@@ -138,7 +157,7 @@ fn frames(stats: &FrameStats) -> Value {
 /// before somebody listens is not told.
 pub fn report_events(link: Link, connection: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     let say = move |path: PathId, change: &str, extra: Value| {
-        let mut line = json!({ "event": "path", "connection": connection, "path": number(path), "change": change });
+        let mut line = json!({ "event": "path", "connection": connection, "path": number(path), "change": change, "at": unix_ms() });
         if let (Value::Object(line), Value::Object(extra)) = (&mut line, extra) {
             line.extend(extra);
         }
@@ -148,6 +167,8 @@ pub fn report_events(link: Link, connection: u64) -> Pin<Box<dyn Future<Output =
         Link::Iroh(connection) => {
             use iroh::endpoint::PathEvent;
             let mut events = connection.path_events();
+            // it must not keep the connection alive
+            let weak = connection.weak_handle();
             drop(connection);
             Box::pin(async move {
                 while let Some(event) = events.next().await {
@@ -170,7 +191,11 @@ pub fn report_events(link: Link, connection: u64) -> Pin<Box<dyn Future<Output =
                             say(
                                 id,
                                 "selected",
-                                json!({ "remote": remote_addr.to_string(), "kind": kind(&remote_addr) }),
+                                json!({
+                                    "remote": remote_addr.to_string(),
+                                    "kind": kind(&remote_addr),
+                                    "sentDatagrams": weak.upgrade().map(|connection| connection.stats().udp_tx.datagrams),
+                                }),
                             );
                         }
                         _ => {}

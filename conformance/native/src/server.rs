@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use iroh::endpoint::{RecvStream, SendStream, VarInt};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::link::Link;
 use crate::node::{Newcomer, Node};
@@ -54,6 +55,8 @@ pub struct Shared {
     mode: Mutex<Mode>,
     connections: Mutex<HashMap<u64, Link>>,
     next: AtomicU64,
+    /// Ends the pings of a connection.
+    pinging: Mutex<HashMap<u64, Arc<Notify>>>,
 }
 
 impl Shared {
@@ -72,6 +75,7 @@ impl Shared {
             mode: Mutex::new(mode),
             connections: Mutex::default(),
             next: AtomicU64::new(1),
+            pinging: Mutex::default(),
         })
     }
 
@@ -92,6 +96,11 @@ impl Shared {
 
     pub fn remove(&self, number: u64) {
         self.connections.lock().expect("no panics").remove(&number);
+    }
+
+    /// Notify it to end the pings of connection `number`.
+    pub fn pinging(&self, number: u64) -> Arc<Notify> {
+        self.pinging.lock().expect("no panics").entry(number).or_default().clone()
     }
 
     /// Closes all connections, or the one with this number; returns how many there were.

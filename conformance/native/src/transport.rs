@@ -96,6 +96,10 @@ impl Options {
         if let Some(frequency) = self.ack_frequency()? {
             config.ack_frequency_config(Some(frequency));
         }
+        if let Some(count) = self.number("nat-addresses") {
+            let count = u8::try_from(count).map_err(|_| "--nat-addresses: at most 255".to_string())?;
+            config.max_remote_nat_traversal_addresses(count);
+        }
         let (sends, receives) = self.observed_role()?;
         config.send_observed_address_reports(sends);
         config.receive_observed_address_reports(receives);

@@ -25,6 +25,7 @@ const SETTINGS: Partial<QuicSettings> = {
   maxIdleTimeoutMs: 35_000,
   handshakeTimeoutMs: QAD_LIMIT_MS,
   maxPathId: undefined,
+  tomCapabilities: undefined,
   observedAddressRole: 1,
   maxStreamsBidi: 0,
   maxStreamsUni: 0,

@@ -2,11 +2,13 @@
  * One net report while it is made: starts the probes, collects what they find, and ends as soon as that is enough. What follows from it (home,
  * schedule) is the reporter's. spec/relay.md §5.7 and §6, spec/endpoint.md §6.2 and §6.3.
  */
-import type { SocketAddress } from '../../bytes/index.ts'
+import { parseIp, type SocketAddress } from '../../bytes/index.ts'
 import type { Driver } from '../../driver/index.ts'
 import type { InterfaceAddress, Platform } from '../../platform/index.ts'
 import type { TrustedRoots } from '../../quic/index.ts'
 import type { RelayConfig } from '../../relay/index.ts'
+import { type MappingSample, variesByDestination } from '../stun/classify.ts'
+import type { StunProber, StunSample } from '../stun/stun-prober.ts'
 import type { Alarms, CancelAlarm } from './alarms.ts'
 import { portalWitness, probeCaptivePortal } from './captive-portal.ts'
 import { availableFamilies } from './families.ts'
@@ -41,16 +43,22 @@ export interface RunOptions {
   readonly driver: Driver | undefined
   readonly roots: TrustedRoots | undefined
   readonly interfaces: readonly InterfaceAddress[]
-  /** At least one, each URL once. */
+  /** Each URL once. */
   readonly relays: readonly RelayConfig[]
+  readonly stun: StunProber | undefined
+  /** `host:port` of servers to ask with it. */
+  readonly stunServers: readonly string[]
   readonly home: string | undefined
   readonly isFull: boolean
   /** Also ask over HTTPS. */
   readonly withHttps: boolean
   /** A relay answered after `ms`. */
   readonly onAnswer: (url: string, ms: number) => void
-  /** The first relay to answer over this family sees us there, or (later) the same relay somewhere else. It may be the answer that ended the report. */
-  readonly onAddress: (family: Family, address: SocketAddress) => void
+  /**
+   * The first relay to answer over this family sees us there, or (later) the same relay somewhere else. It may be the answer that ended the report. Also, with `isStun`, the first STUN
+   * server while no relay has answered.
+   */
+  readonly onAddress: (family: Family, address: SocketAddress, isStun: boolean) => void
   /** Once, last; not after `stop`. */
   readonly onDone: () => void
 }
@@ -61,6 +69,12 @@ interface Probe {
   readonly kind: LatencyKind
 }
 
+/** A relay that is asked where our packets come from. */
+interface Dialling {
+  readonly probe: Probe
+  readonly server: SocketAddress
+}
+
 interface FamilyState {
   readonly kind: LatencyKind
   /** Probes begun, and those that brought an address. */
@@ -69,6 +83,10 @@ interface FamilyState {
   /** As the first relay sees us. */
   global: SocketAddress | undefined
   varies: boolean | undefined
+  /** As STUN servers see us. */
+  readonly stun: StunSample[]
+  /** What relays and STUN servers saw, as long as it can be compared. */
+  seen: MappingSample[]
   /** The first connection to have answered. */
   kept: QadConnection | undefined
 }
@@ -84,7 +102,9 @@ export class ReportRun {
   readonly #families: Readonly<Record<Family, FamilyState>>
   /** Also those that are still to be sent. */
   readonly #open: Set<Probe>
-  readonly #dialling: Map<QadConnection, Probe>
+  readonly #dialling: Map<QadConnection, Dialling>
+  /** Those over which STUN servers are asked and may still answer. */
+  #stunFamilies: ReadonlySet<Family>
   readonly #answeredHttps: Set<string>
   readonly #cancels: CancelAlarm[]
   /** Aborted when the report ends: name look-ups and HTTP requests. */
@@ -104,6 +124,7 @@ export class ReportRun {
     this.#families = { 4: newFamily('qadV4Ms'), 6: newFamily('qadV6Ms') }
     this.#open = new Set()
     this.#dialling = new Map()
+    this.#stunFamilies = new Set()
     this.#answeredHttps = new Set()
     this.#cancels = []
     this.#portalAbort = new AbortController()
@@ -119,6 +140,7 @@ export class ReportRun {
     const { home, withHttps } = this.#options
     this.#isStarting = true
     this.#startQad()
+    this.#startStun()
     if (withHttps) {
       const delays = home === undefined ? HOMELESS_HTTPS_DELAYS_MS : HTTPS_DELAYS_MS
       for (const delayMs of delays) this.#scheduleHttps(delayMs)
@@ -146,15 +168,19 @@ export class ReportRun {
   report(previous: NetReport | undefined, preferredRelay: string | undefined): NetReport {
     const v4 = this.#families[4]
     const v6 = this.#families[6]
-    const variesV4 = v4.global === undefined ? undefined : (v4.varies ?? previous?.mappingVariesByDestV4)
-    const variesV6 = v6.global === undefined ? undefined : (v6.varies ?? previous?.mappingVariesByDestV6)
+    const globalV4 = globalOf(v4)
+    const globalV6 = globalOf(v6)
+    const variesV4 = globalV4 === undefined ? undefined : (variesOf(v4) ?? previous?.mappingVariesByDestV4)
+    const variesV6 = globalV6 === undefined ? undefined : (variesOf(v6) ?? previous?.mappingVariesByDestV6)
+    const stun = [...v4.stun, ...v6.stun]
     return {
-      udpV4: v4.global !== undefined,
-      udpV6: v6.global !== undefined,
-      ...(v4.global === undefined ? {} : { globalV4: v4.global }),
-      ...(v6.global === undefined ? {} : { globalV6: v6.global }),
+      udpV4: globalV4 !== undefined,
+      udpV6: globalV6 !== undefined,
+      ...(globalV4 === undefined ? {} : { globalV4 }),
+      ...(globalV6 === undefined ? {} : { globalV6 }),
       ...(variesV4 === undefined ? {} : { mappingVariesByDestV4: variesV4 }),
       ...(variesV6 === undefined ? {} : { mappingVariesByDestV6: variesV6 }),
+      ...(stun.length === 0 ? {} : { stun }),
       relayLatencies: new Map(this.latencies),
       preferredRelay,
       ...(this.#captivePortal === undefined ? {} : { captivePortal: this.#captivePortal }),
@@ -199,8 +225,8 @@ export class ReportRun {
         address === undefined
           ? undefined
           : QadConnection.dial({ driver, target, family, address, roots, nowUnixSeconds, listener: this.#listener })
-      if (connection === undefined) this.#settle(probe, undefined)
-      else this.#dialling.set(connection, probe)
+      if (connection === undefined || address === undefined) this.#settle(probe, undefined)
+      else this.#dialling.set(connection, { probe, server: { ip: parseIp(address), port: target.port } })
     }
   }
 
@@ -213,14 +239,17 @@ export class ReportRun {
     const { family } = connection
     const address = connection.address!
     const state = this.#families[family]
-    const probe = this.#dialling.get(connection)
-    if (probe === undefined) {
+    const dialling = this.#dialling.get(connection)
+    if (dialling === undefined) {
       // The one that is kept, again: our address has just changed.
       state.global = address
-      this.#options.onAddress(family, address)
+      state.seen = []
+      this.#options.onAddress(family, address, false)
       return
     }
+    const { probe, server } = dialling
     this.#dialling.delete(connection)
+    state.seen.push({ server, mapped: address })
     state.observed++
     const isFirst = state.global === undefined
     if (isFirst) state.global = address
@@ -231,16 +260,16 @@ export class ReportRun {
     // Whoever gets through over UDP is behind no portal.
     this.#closePortal()
     this.#settle(probe, rttMs)
-    if (isFirst) this.#options.onAddress(family, address)
+    if (isFirst) this.#options.onAddress(family, address, false)
   }
 
   #onEnded(connection: QadConnection): void {
     const state = this.#families[connection.family]
     if (state.kept === connection) state.kept = undefined
-    const probe = this.#dialling.get(connection)
-    if (probe === undefined) return
+    const dialling = this.#dialling.get(connection)
+    if (dialling === undefined) return
     this.#dialling.delete(connection)
-    this.#settle(probe, undefined)
+    this.#settle(dialling.probe, undefined)
   }
 
   #giveUpQad(): void {
@@ -248,6 +277,40 @@ export class ReportRun {
     this.#dialling.clear()
     for (const probe of this.#open) if (probe.kind !== 'httpsMs') this.#open.delete(probe)
     this.#check()
+  }
+
+  // STUN
+
+  #startStun(): void {
+    const { driver, stun, stunServers, interfaces } = this.#options
+    if (driver === undefined || stun === undefined || stunServers.length === 0) return
+    const families = availableFamilies(driver.sockets, interfaces)
+    const { signal } = this.#abortable()
+    this.#stunFamilies = families
+    const finish = (): void => {
+      this.#stunFamilies = new Set()
+      this.#check()
+    }
+    stun.probe(stunServers, signal, { families, onSample: (sample) => this.#onSample(sample) }).then(finish, finish)
+    this.#after(QAD_LIMIT_MS, finish)
+  }
+
+  #onSample(sample: StunSample): void {
+    if (this.#isOver) return
+    const state = this.#families[sample.family]
+    state.stun.push(sample)
+    state.seen.push(sample)
+    this.#closePortal()
+    if (state.global === undefined && state.stun.length === 1)
+      this.#options.onAddress(sample.family, sample.mapped, true)
+    this.#check()
+  }
+
+  /** Whether more answers of STUN servers would add to what is known. */
+  #isStunSettled(): boolean {
+    const families = [...this.#stunFamilies].map((family) => this.#families[family])
+    if (families.some((state) => globalOf(state) === undefined)) return false
+    return families.length === 0 || !this.isFull || families.some((state) => variesOf(state) !== undefined)
   }
 
   // HTTPS
@@ -322,7 +385,7 @@ export class ReportRun {
   }
 
   #check(): void {
-    if (this.#isOver || this.#isStarting) return
+    if (this.#isOver || this.#isStarting || !this.#isStunSettled()) return
     if (this.#open.size === 0) {
       // With not a single answer the last word is whether there is a portal.
       if (this.latencies.size > 0 || !this.#isPortalOpen) this.#finish()
@@ -399,7 +462,16 @@ export class ReportRun {
 }
 
 function newFamily(kind: LatencyKind): FamilyState {
-  return { kind, started: 0, observed: 0, global: undefined, varies: undefined, kept: undefined }
+  return { kind, started: 0, observed: 0, global: undefined, varies: undefined, stun: [], seen: [], kept: undefined }
+}
+
+function globalOf({ global, stun }: FamilyState): SocketAddress | undefined {
+  return global ?? stun[0]?.mapped
+}
+
+/** Relays are taken for different whatever their addresses are; of anybody else that must be known. */
+function variesOf({ varies, seen }: FamilyState): boolean | undefined {
+  return varies === true ? true : (variesByDestination(seen) ?? varies)
 }
 
 /** The first relays in URL order that offer it, and the present home: what it takes now decides whether it stays. */

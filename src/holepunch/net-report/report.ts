@@ -2,6 +2,8 @@
  * What a net report says, and which addresses of ours follow from it. Types, and pure functions of them. spec/endpoint.md §3.2, §6.3.
  */
 import type { SocketAddress } from '../../bytes/index.ts'
+import type { StunSample } from '../stun/stun-prober.ts'
+import { sameSocketAddress } from './qad-probe.ts'
 
 /** IPv4 and IPv6. */
 export type Family = 4 | 6
@@ -17,15 +19,17 @@ export interface RelayLatency {
 export type LatencyKind = keyof RelayLatency
 
 export interface NetReport {
-  /** A relay answered over UDP in this report. */
+  /** A relay or a STUN server answered over UDP in this report. */
   readonly udpV4: boolean
   readonly udpV6: boolean
-  /** Our address as the first relay that answered sees it. Absent: none answered over UDP. */
+  /** Our address as the first relay that answered sees it, else as the first STUN server does. Absent: none answered over UDP. */
   readonly globalV4?: SocketAddress
   readonly globalV6?: SocketAddress
-  /** Another relay saw us at another address: a NAT with a mapping for each destination. Absent: never asked two. */
+  /** Another relay or STUN server saw us at another address: a NAT with a mapping for each destination. Absent: never asked two. */
   readonly mappingVariesByDestV4?: boolean
   readonly mappingVariesByDestV6?: boolean
+  /** What STUN servers answered in this report. Absent: nothing, or none was asked. */
+  readonly stun?: readonly StunSample[]
   /** Relays that answered in this report, by `RelayUrl.href`. */
   readonly relayLatencies: ReadonlyMap<string, RelayLatency>
   /** The home relay after this report: where none answered, what it was before. */
@@ -44,7 +48,7 @@ export function bestLatencyMs({ qadV4Ms, qadV6Ms, httpsMs }: RelayLatency): numb
 
 export interface ReportedAddress {
   readonly address: SocketAddress
-  /** `qad4localport`: the port is the one of our socket, in case the router forwards it. */
+  /** `qad`: as a relay or a STUN server sees us. `qad4localport`: the port is the one of our socket, in case the router forwards it. */
   readonly source: 'qad' | 'qad4localport'
 }
 
@@ -64,4 +68,20 @@ export function reportedAddresses(report: NetReport, configuredPortV4: number | 
   }
   if (globalV6 !== undefined) found.push({ address: globalV6, source: 'qad' })
   return found
+}
+
+/**
+ * `none`: others see the socket's own address. `easy`: one mapping for all destinations, which peers can be told. `hard`: one for each. `unknown`: too few servers have answered.
+ */
+export type NatKind = 'none' | 'easy' | 'hard' | 'unknown'
+
+/** `localAddresses`: those that the socket of this family has itself. */
+export function natKind(report: NetReport, localAddresses: readonly SocketAddress[], family: Family = 4): NatKind {
+  const isV4 = family === 4
+  const global = isV4 ? report.globalV4 : report.globalV6
+  const varies = isV4 ? report.mappingVariesByDestV4 : report.mappingVariesByDestV6
+  if (global === undefined) return 'unknown'
+  if (varies === true) return 'hard'
+  if (localAddresses.some((own) => sameSocketAddress(own, global))) return 'none'
+  return varies === false ? 'easy' : 'unknown'
 }

@@ -7,6 +7,7 @@ import type { Driver } from '../../driver/index.ts'
 import { type Platform, uniform } from '../../platform/index.ts'
 import type { TrustedRoots } from '../../quic/index.ts'
 import type { RelayConfig } from '../../relay/index.ts'
+import type { StunProber } from '../stun/stun-prober.ts'
 import { Alarms, type CancelAlarm } from './alarms.ts'
 import { chooseHome, RelayMemory } from './home-choice.ts'
 import { type QadConnection, type QadListener, sameSocketAddress } from './qad-probe.ts'
@@ -29,6 +30,10 @@ export interface NetReporterOptions {
   readonly trustedRoots: () => TrustedRoots | undefined
   /** The relay map, asked for at the start and at the end of each report. Ask for a full report when it has changed. */
   readonly relays: () => readonly RelayConfig[]
+  /** Asks STUN servers; the reporter does not close it. Default: none is asked. */
+  readonly stun?: StunProber | undefined
+  /** `host:port` of the STUN servers, asked for in each report. Default: none. */
+  readonly stunServers?: () => readonly string[]
   /**
    * At the end of each report. Also at once when an address is news: with what was known before, and that address. What it calls back (`request`,
    * `close`) is allowed.
@@ -78,7 +83,7 @@ export class NetReporter {
     this.#lastFullAt = Number.NEGATIVE_INFINITY
   }
 
-  /** The newest report, undefined before the first and while there are no relays. */
+  /** The newest report, undefined before the first and while there are neither relays nor STUN servers. */
   get last(): NetReport | undefined {
     return this.#last
   }
@@ -125,7 +130,8 @@ export class NetReporter {
   #begin(wanted: ReportKind): void {
     this.#cancelPause?.()
     const relays = this.#relays()
-    if (relays.length === 0) {
+    const stunServers = this.#stunServers()
+    if (relays.length === 0 && stunServers.length === 0) {
       this.#dropKept()
       this.#last = undefined
       this.#setHome(undefined)
@@ -145,11 +151,13 @@ export class NetReporter {
       roots: this.#guard(this.#options.trustedRoots),
       interfaces: this.#guard(() => this.#platform.interfaces()) ?? [],
       relays,
+      stun: this.#options.stun,
+      stunServers,
       home,
       isFull,
       withHttps: isFull || this.#last === undefined || this.#last.relayLatencies.size === 0,
       onAnswer: (url, ms) => this.#onAnswer(url, ms),
-      onAddress: (family, address) => this.#onAddress(family, address),
+      onAddress: (family, address, isStun) => this.#onAddress(family, address, isStun),
       onDone: () => this.#onDone(run),
     })
     this.#run = run
@@ -226,18 +234,19 @@ export class NetReporter {
   }
 
   readonly #keptListener: QadListener = {
-    onObserved: (connection) => this.#onAddress(connection.family, connection.address!),
+    onObserved: (connection) => this.#onAddress(connection.family, connection.address!, false),
     onEnded: (connection) => {
       if (this.#kept.get(connection.family) === connection) this.#kept.delete(connection.family)
     },
   }
 
   /** Peers should hear of a new address at once, and not after the probes that are still under way. */
-  #onAddress(family: Family, address: SocketAddress): void {
+  #onAddress(family: Family, address: SocketAddress, isStun: boolean): void {
     const base = this.#last ?? this.#run?.report(undefined, this.#home)
     if (base === undefined || this.#closing !== undefined) return
-    const known = family === 4 ? base.globalV4 : base.globalV6
-    if (this.#last !== undefined && known !== undefined && sameSocketAddress(known, address)) return
+    const known = this.#last === undefined ? undefined : family === 4 ? base.globalV4 : base.globalV6
+    // What a relay sees comes before what a STUN server sees, and is still to come: where they differ, peers would hear both by turns.
+    if (known !== undefined && (isStun || sameSocketAddress(known, address))) return
     const news = family === 4 ? { udpV4: true, globalV4: address } : { udpV6: true, globalV6: address }
     const report = { ...base, ...news, preferredRelay: this.#home }
     this.#last = report
@@ -249,6 +258,11 @@ export class NetReporter {
   #relays(): readonly RelayConfig[] {
     const relays = this.#guard(this.#options.relays) ?? []
     return [...new Map(relays.map((relay) => [relay.url.href, relay])).values()]
+  }
+
+  #stunServers(): readonly string[] {
+    if (this.#options.stun === undefined) return []
+    return this.#guard(() => this.#options.stunServers?.()) ?? []
   }
 
   #setHome(url: string | undefined): void {

@@ -5,14 +5,19 @@
 import { networkInterfaces } from 'node:os'
 import { LazyTimer } from '../lazy-timer.ts'
 import type {
+  DefaultRoutes,
+  Gateway,
   InterfaceAddress,
   Platform,
   RandomSource,
   Timer,
+  TimerOptions,
   UdpSocket,
   UdpSocketOptions,
   WebClient,
 } from '../platform.ts'
+import { DefaultRouteReader } from './default-routes.ts'
+import { findGateway } from './gateway.ts'
 import { NodeWebClient } from './node-web-client.ts'
 import { PooledRandom } from './pooled-random.ts'
 import { bindNodeUdp } from './udp-socket.ts'
@@ -39,6 +44,7 @@ export class NodePlatform implements Platform {
   readonly maxDatagramSize: number = process.platform === 'linux' ? 1452 : 1200
   /** Nothing fragments on the way to ourselves; larger ones gain little and burst a receive buffer sooner (spec/fast-path.md §1, §4). */
   readonly maxLoopbackDatagramSize: number = 16_000
+  readonly #defaultRoutes = new DefaultRouteReader(this.now)
 
   /** Throws WebError WEB_PROXY for a proxy that is no URL of an HTTP proxy. */
   constructor(options: NodePlatformOptions = {}) {
@@ -53,8 +59,8 @@ export class NodePlatform implements Platform {
     return Date.now()
   }
 
-  createTimer(callback: () => void): Timer {
-    return new LazyTimer(this.now, this.defer, callback)
+  createTimer(callback: () => void, options?: TimerOptions): Timer {
+    return new LazyTimer(this.now, this.defer, callback, options)
   }
 
   defer(callback: () => void): void {
@@ -79,5 +85,13 @@ export class NodePlatform implements Platform {
       }
     }
     return found
+  }
+
+  defaultRoutes(): DefaultRoutes | undefined {
+    return process.platform === 'linux' ? this.#defaultRoutes.routes() : undefined
+  }
+
+  gateway(): Promise<Gateway | undefined> {
+    return findGateway()
   }
 }

@@ -7,9 +7,18 @@ import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import { parseUrl } from '../../bytes/index.ts'
-import type { HttpAnswer, HttpGetOptions, WebClient, WebSocketLink, WebSocketOptions } from '../platform.ts'
+import type {
+  HttpAnswer,
+  HttpGetOptions,
+  HttpRequestOptions,
+  HttpResponse,
+  WebClient,
+  WebSocketLink,
+  WebSocketOptions,
+} from '../platform.ts'
 import { WebError } from '../web-error.ts'
 import { dialTcp, type LookupFamily, lookupSystem, resolveHost, sharedLookup } from './dial-tcp.ts'
+import { exchange } from './http-exchange.ts'
 import { type ResponseHead, readResponseHead, requestHead } from './http-head.ts'
 import { NodeWebSocket, webSocketAccept } from './node-websocket.ts'
 import { bareHost, type ChooseProxy, openTunnel, parseProxy, proxyFromEnvironment } from './proxy.ts'
@@ -115,6 +124,15 @@ export class NodeWebClient implements WebClient {
       )
       dropBody(socket, head, rest.length)
       return { status: head.status, header: (name) => head.headers.get(name.toLowerCase()) }
+    })
+  }
+
+  async request(options: HttpRequestOptions): Promise<HttpResponse> {
+    const target = targetOf(options.url, 'http:', 'https:')
+    if (target.usesTls) throw new WebError('WEB_URL', `${options.url} is not a URL that begins with http://`)
+    return bounded(target, options.signal, async (signal) => {
+      const socket = await this.#connect(target, false, signal)
+      return exchange(socket, target, options, signal, (reason, cause) => failedWith(target, reason, cause))
     })
   }
 

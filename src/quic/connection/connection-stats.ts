@@ -63,6 +63,8 @@ export interface Footprint {
   readonly pathFrames: number
   /** PATH_CHALLENGE frames not answered yet. */
   readonly responses: number
+  /** Routes probed in this round of NAT traversal, and challenges that rode on answers. */
+  readonly probes: number
   /** Records of packets sent. */
   readonly sentPackets: number
   /** Frames sent and not settled. */
@@ -71,7 +73,7 @@ export interface Footprint {
   readonly events: number
 }
 
-function footprint({ paths, pool, events }: Parts): Footprint {
+function footprint({ paths, pool, events, traversal }: Parts): Footprint {
   let responses = 0
   let sentPackets = 0
   for (const path of paths.live) {
@@ -82,6 +84,7 @@ function footprint({ paths, pool, events }: Parts): Footprint {
     paths: paths.live.length,
     ...paths.footprint(),
     responses,
+    probes: traversal.probes.count,
     sentPackets,
     sentFrames: pool.live,
     events: events.length,

@@ -6,6 +6,7 @@
  */
 import { encodeHex } from '../../bytes/index.ts'
 import type { Signer } from '../../crypto/index.ts'
+import type { AddressBytes } from '../../platform/index.ts'
 import { type CloseReason, errorCodeName, TransportError } from '../errors.ts'
 import { type ConnectionEvent, EventQueue } from '../events.ts'
 import type { Role } from '../level.ts'
@@ -16,16 +17,20 @@ import { SentFramePool } from '../recovery/frame-owner.ts'
 import type { Resources } from '../resources.ts'
 import type { Transmit } from '../slots.ts'
 import { Datagrams } from '../streams/datagrams.ts'
-import { type StreamEvents, Streams } from '../streams/streams.ts'
+import { Streams } from '../streams/streams.ts'
+import { Messages } from '../traversal/messages.ts'
+import { NatTraversal } from '../traversal/nat-traversal.ts'
 import type { TransportParameters } from '../wire/transport-parameters.ts'
+import { type ConnectionOptions, handshakeOptions } from './connection-options.ts'
 import { allPathStats, type ConnectionStats, connectionStats, type PathStats } from './connection-stats.ts'
 import { Control } from './control.ts'
 import { earliestDeadline, tickPaths } from './deadlines.ts'
-import { Handshake, type HandshakeOptions } from './handshake.ts'
+import { Handshake } from './handshake.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { migrate } from './migration.ts'
-import { type Parts, Pending } from './parts.ts'
+import { assembleParts, type Parts, Pending } from './parts.ts'
 import { Receive } from './receive.ts'
+import { streamEvents, streamSettings } from './stream-wiring.ts'
 import { Transmitter } from './transmit.ts'
 
 /** What the engine hears directly: only it must know. */
@@ -34,18 +39,6 @@ export interface ConnectionHost {
   drained(connection: Connection): void
   /** Server: the client's address is proved or the handshake failed; it no longer counts as half open. */
   handshakeSettled(connection: Connection): void
-}
-
-export interface ConnectionOptions extends Omit<HandshakeOptions, 'sourceId' | 'resetToken' | 'signer'> {
-  /** Where datagrams go first. */
-  readonly route: Route
-  /** Client, dialling: all known routes, the first included. */
-  readonly routes?: readonly Route[] | undefined
-  /** Server: a token proved the client's address. */
-  readonly validated?: boolean
-  /** Server: the id of the client's first packet. */
-  readonly peerSourceId?: Uint8Array
-  readonly now: number
 }
 
 export class Connection {
@@ -94,41 +87,11 @@ export class Connection {
     )
     const { sourceId, first } = paths
     const { detection } = first
-    const streamSettings = {
-      initialMaxData: settings.connectionReceiveWindow,
-      streamReceiveWindow: settings.streamReceiveWindow,
-      maxReceiveWindow: settings.maxStreamReceiveWindow,
-      maxStreamsBidi: settings.maxStreamsBidi,
-      maxStreamsUni: settings.maxStreamsUni,
-      sendBuffer: settings.sendBuffer,
-      datagramReceiveBuffer: settings.maxDatagramFrameSize === 0 ? 0 : settings.datagramReceiveBuffer,
-      datagramSendBuffer: settings.datagramSendBuffer,
-    }
-    const streamEvents: StreamEvents = {
-      readable: (id) => events.push({ type: 'stream-readable', id }),
-      writable: (id) => events.push({ type: 'stream-writable', id }),
-      incoming: (bidirectional) => events.push({ type: 'stream-incoming', bidirectional }),
-      available: (bidirectional) => events.push({ type: 'stream-available', bidirectional }),
-      stopped: (id, code) => events.push({ type: 'stream-stopped', id, code }),
-      finished: (id) => events.push({ type: 'stream-finished', id }),
-      datagram: () => events.push({ type: 'datagram' }),
-      datagramWritable: () => events.push({ type: 'datagram-writable' }),
-    }
-    this.streams = new Streams(role, streamSettings, streamEvents, nothing)
-    this.datagrams = new Datagrams(streamSettings, streamEvents, nothing)
-    const handshakeOptions: HandshakeOptions = {
-      signer,
-      alpns: options.alpns,
-      sourceId,
-      originalDestinationId: options.originalDestinationId,
-      retrySourceId: options.retrySourceId,
-      expectedPeer: options.expectedPeer,
-      authentication: options.authentication,
-      certificate: options.certificate,
-      token: options.token,
-      keys: options.keys,
-      resetToken: isClient ? undefined : registry.resetToken(sourceId),
-    }
+    const streamConfig = streamSettings(settings)
+    const calls = streamEvents(events)
+    this.streams = new Streams(role, streamConfig, calls, nothing)
+    this.datagrams = new Datagrams(streamConfig, calls, nothing)
+    const resetToken = isClient ? undefined : registry.resetToken(sourceId)
     const handshake = new Handshake(
       resources,
       pool,
@@ -136,21 +99,9 @@ export class Connection {
         peerParameters: (parameters) => this.#peerParameters(parameters),
         handshakeComplete: () => this.#handshakeComplete(),
       },
-      handshakeOptions,
+      handshakeOptions(options, signer, sourceId, resetToken),
     )
-    const parts: Parts = {
-      // one by one, not spread: so all connections share one shape
-      role,
-      settings,
-      crypto: resources.crypto,
-      random: resources.random,
-      slots: resources.slots,
-      routes: resources.routes,
-      registry,
-      protection: resources.protection,
-      scratch: resources.scratch,
-      trace: resources.trace,
-      keyLog: resources.keyLog,
+    const parts = assembleParts(resources, {
       pool,
       events,
       lifecycle: new Lifecycle(options.now, settings.maxIdleTimeoutMs, settings.handshakeTimeoutMs),
@@ -159,14 +110,15 @@ export class Connection {
       streams: this.streams,
       datagrams: this.datagrams,
       control: new Control(wake(Pending.Control)),
-      pending: 0,
+      traversal: new NatTraversal(resources, events, wake(Pending.Traversal)),
+      messages: new Messages(wake(Pending.Messages)),
       fail: (code, frameType, reason, now) => this.#fail(code, frameType, reason, now),
       confirm: () => {
         this.#mustConfirm = true
       },
       peerClosed: (application, code, frameType, reason, now) =>
         this.#peerClosed(application, code, frameType, reason, now),
-    }
+    })
     this.#parts = parts
     detection.setSpace(handshake.initialSpace!)
     detection.setSpace(handshake.handshakeSpace!)
@@ -410,6 +362,75 @@ export class Connection {
     this.#parts.paths.setClocks(id, keepAliveMs, idleMs, now)
   }
 
+  /** Asks on a path whether the peer still receives there (PATH_CHALLENGE); `watchPaths` and the path's clocks judge the answer. Throws for a path that is not open. */
+  challengePath(id: number, now: number): void {
+    if (!this.isClosed) this.#parts.paths.challenge(id, now)
+  }
+
+  /**
+   * Our network may be another one: on every open path the probe timeout starts afresh, a PING goes out, and direct paths are measured and validated
+   * anew. spec/endpoint.md §5.3.
+   */
+  networkChanged(now: number): void {
+    if (!this.isClosed) this.#parts.paths.networkChanged(now)
+  }
+
+  /**
+   * Watches paths: `path-dead` for one that stays silent for `minMs`, or three probe timeouts if that is longer, while another answers. Meanwhile mere
+   * silence moves no data to other paths. For peers that watch theirs, too; 0 ends it.
+   */
+  watchPaths(minMs: number): void {
+    if (!this.isClosed) this.#parts.paths.watch(minMs)
+  }
+
+  // NAT traversal (spec/quic.md §5.8): what it takes; when to do what is decided elsewhere
+
+  /** Both sides offered NAT traversal, and multipath. Known once the peer's transport parameters are. */
+  get canTraverse(): boolean {
+    return this.#parts.traversal.isNegotiated
+  }
+
+  /** The peer's `tomCapabilities`; 0 when one of the two sides did not send any. */
+  get peerCapabilities(): number {
+    return this.#parts.messages.peerCapabilities
+  }
+
+  /** Server: our addresses, most wanted first; the client hears what changed, of as many as it holds. May come before the handshake is over. Throws for clients. */
+  setLocalCandidates(addresses: readonly AddressBytes[]): void {
+    if (!this.isClosed) this.#parts.traversal.setLocalCandidates(addresses)
+  }
+
+  /** Client: the addresses that the server says it has, at most `natTraversalAddresses`; IPv4 as 4 bytes. Empty for servers. */
+  remoteCandidates(): readonly AddressBytes[] {
+    return this.#parts.traversal.remoteCandidates()
+  }
+
+  /** Server: the addresses of the client's newest round, at most `natTraversalAddresses`; IPv4 as 4 bytes. Empty for clients. */
+  reachOuts(): readonly AddressBytes[] {
+    return this.#parts.traversal.reachOuts()
+  }
+
+  /** Client: the next round begins, with our addresses, most wanted first (as many as the server holds are told). Probes of the last are forgotten. Throws for servers. */
+  startRound(local: readonly AddressBytes[], _now: number): void {
+    if (!this.isClosed) this.#parts.traversal.startRound(local)
+  }
+
+  /**
+   * Probes a route: up to nine packets within about four seconds, until one is answered or the next round begins; once a round. False when it is
+   * refused: not negotiated, 32 routes in this round already, or too many probes in too little time (576, and 60 more each second).
+   */
+  probe(route: Route, now: number): boolean {
+    return !this.isClosed && this.#parts.traversal.probe(route, now)
+  }
+
+  /**
+   * A message to a peer that has `peerCapabilities`: resent until it is acknowledged, in no order, and seldom twice. Throws RangeError beyond 256 bytes,
+   * and while 16 are not acknowledged; Error for other peers.
+   */
+  sendMessage(payload: Uint8Array): void {
+    if (!this.isClosed) this.#parts.messages.send(payload)
+  }
+
   /** RFC 8446 §7.5: `length` bytes both sides can compute; once the handshake is complete. */
   exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array {
     return this.#parts.handshake.tls.exportKeyingMaterial(label, context, length)
@@ -465,6 +486,8 @@ export class Connection {
     this.datagrams.applyPeerParameters(parameters)
     lifecycle.setPeerIdle(parameters.maxIdleTimeout)
     paths.peerParameters(parameters)
+    this.#parts.traversal.peerParameters(parameters, paths.multipath)
+    this.#parts.messages.negotiate(this.#parts.settings.tomCapabilities, parameters.tomCapabilities)
   }
 
   #handshakeComplete(): void {
@@ -538,8 +561,10 @@ export class Connection {
 
   /** No data moves any more; keys stay for the CONNECTION_CLOSE. */
   #ended(reason: CloseReason, now: number): void {
-    const { events, paths, trace } = this.#parts
+    const { events, paths, traversal, messages, trace } = this.#parts
     paths.clear()
+    traversal.clear()
+    messages.clear()
     this.streams.close()
     this.datagrams.close()
     this.#receive.release()

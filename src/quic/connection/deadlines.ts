@@ -12,11 +12,11 @@ const NEVER = Number.POSITIVE_INFINITY
 
 /** The earliest of all; Infinity when there is nothing to wait for. */
 export function earliestDeadline(parts: Parts): number {
-  const { lifecycle, paths, handshake } = parts
+  const { lifecycle, paths, handshake, traversal } = parts
   if (lifecycle.state === 'drained') return NEVER
   let earliest = lifecycle.deadline
   if (lifecycle.isEnded) return earliest
-  earliest = Math.min(earliest, paths.deadline, handshake.oneRtt?.deadline ?? NEVER)
+  earliest = Math.min(earliest, paths.deadline, handshake.oneRtt?.deadline ?? NEVER, traversal.probes.deadline)
   for (const path of paths.live) earliest = Math.min(earliest, pathDeadline(parts, path))
   return earliest
 }
@@ -34,7 +34,7 @@ function pathDeadline(parts: Parts, path: Path): number {
     path.link.deadline,
     path.previous?.deadline ?? NEVER,
   )
-  if (paths.live.length > 1) earliest = Math.min(earliest, path.idleAt)
+  if (paths.live.length > 1) earliest = Math.min(earliest, path.idleAt, paths.watching.deadline(path))
   if (handshake.oneRtt !== undefined) earliest = Math.min(earliest, acks)
   if (handshake.isConfirmed || path.id !== 0 || paths.isMute(path)) return earliest
   if (handshake.initialSpace !== undefined) earliest = Math.min(earliest, handshake.initialSpace.ackPolicy.deadline())
@@ -50,6 +50,7 @@ function pathDeadline(parts: Parts, path: Path): number {
 export function tickPaths(parts: Parts, now: number): CloseReason | undefined {
   const { paths, handshake } = parts
   handshake.oneRtt?.tick(now)
+  parts.traversal.probes.tick(now)
   for (const path of [...paths.live]) {
     if (path.isOpen && tickPath(parts, path, now) === 'unreachable') return { kind: 'idle-timeout' }
     if (!path.isOpen && path.carriesLastWord && path.detection.deadline() <= now) path.detection.timeout(now)
@@ -70,6 +71,7 @@ function tickPath(parts: Parts, path: Path, now: number): 'fine' | 'unreachable'
   }
   if (path.pacedUntil <= now) path.pacedUntil = NEVER
   if (path.keepAliveAt <= now) path.keepAlive(now)
+  if (path.liveness !== undefined) paths.watching.tick(path, now)
   // the link before stays the one to go back to, answered or not
   path.previous?.tick(now)
   if (link.tick(now) === 'failed' && !link.validated && !revert(parts, path, now)) {

@@ -10,7 +10,7 @@ import type { Path } from '../path/path.ts'
 import type { Route } from '../path/route.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
 import { type AckFrame, readAckFrame, readAckFrequency } from '../wire/ack-frames.ts'
-import { readObservedAddress } from '../wire/address-frames.ts'
+import { readAddAddress, readObservedAddress, readReachOut, readRemoveAddress } from '../wire/address-frames.ts'
 import { readConnectionClose, readNewToken } from '../wire/control-frames.ts'
 import { FrameType, frameName, isAckEliciting, isAllowedAt, isProbing } from '../wire/frame-types.ts'
 import { readNewConnectionId, readRetireConnectionId } from '../wire/id-frames.ts'
@@ -22,6 +22,7 @@ import {
   readStreamDataBlocked,
   readStreamsBlocked,
 } from '../wire/limit-frames.ts'
+import { readMessage } from '../wire/message-frame.ts'
 import {
   readMaxPathId,
   readPathAbandon,
@@ -44,6 +45,8 @@ import type { Parts } from './parts.ts'
 const LONGEST_ACK_DELAY_MS = 2 ** 14 - 1
 /** Tokens that wait for the application at a time; who gets more than it can use loses nothing by missing some. */
 const MAX_TOKENS = 4
+/** Messages that wait for the application at a time; further ones are dropped. */
+const MAX_MESSAGES = 16
 const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(FrameType))
 
 export class FrameDispatch {
@@ -253,7 +256,7 @@ export class FrameDispatch {
         return
       }
       case FrameType.PATH_RESPONSE:
-        this.#receivePathResponse(path, readPathData(reader), now)
+        this.#receivePathResponse(path, readPathData(reader), route, now)
         return
       case FrameType.PATH_ABANDON:
         this.#needsMultipath(type)
@@ -280,6 +283,24 @@ export class FrameDispatch {
       case FrameType.OBSERVED_ADDRESS_V6:
         this.#receiveObservedAddress(path, reader, type)
         return
+      case FrameType.ADD_ADDRESS_V4:
+      case FrameType.ADD_ADDRESS_V6:
+        parts.traversal.receiveAdd(readAddAddress(reader, type), type)
+        return
+      case FrameType.REMOVE_ADDRESS:
+        parts.traversal.receiveRemove(readRemoveAddress(reader), type)
+        return
+      case FrameType.REACH_OUT_V4:
+      case FrameType.REACH_OUT_V6:
+        parts.traversal.receiveReachOut(readReachOut(reader, type), type)
+        return
+      case FrameType.TOM_MESSAGE: {
+        const payload = readMessage(reader)
+        if (parts.messages.peerCapabilities === 0)
+          throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, `${frameName(type)} was not negotiated`)
+        parts.events.pushUpTo(MAX_MESSAGES, { type: 'message', payload })
+        return
+      }
       case FrameType.NEW_TOKEN: {
         const token = readNewToken(reader)
         // RFC 9000 §19.7
@@ -302,9 +323,7 @@ export class FrameDispatch {
         this.#receiveAckFrequency(reader)
         return
       default:
-        if (!KNOWN_TYPES.has(type)) this.#refuse(type)
-        // NAT traversal
-        throw new TransportError(ErrorCode.PROTOCOL_VIOLATION, type, `${frameName(type)} was not negotiated`)
+        this.#refuse(type)
     }
   }
 
@@ -321,7 +340,10 @@ export class FrameDispatch {
     const exponent = handshake.peerParameters?.ackDelayExponent ?? 3
     const delayMs = level === Level.OneRtt ? (ack.delay * 2 ** exponent) / 1000 : 0
     const news = path.detection.receivedAck(space, ack, delayMs, now)
-    if (news && path.isOpen) path.acknowledged(now)
+    if (news && path.isOpen) {
+      path.acknowledged(now)
+      parts.paths.answered(path, path.detection.answeredSentAt, now)
+    }
     if (level === Level.OneRtt) {
       const oneRtt = handshake.oneRtt
       if (oneRtt !== undefined && !oneRtt.phaseAcknowledged && space.largestAcked >= path.sendPhaseStart)
@@ -346,15 +368,16 @@ export class FrameDispatch {
     }
   }
 
-  #receivePathResponse(path: Path, data: Uint8Array, now: number): void {
+  #receivePathResponse(path: Path, data: Uint8Array, route: Route, now: number): void {
     // RFC 9000 §8.2.3: what is validated is the address the challenge went to, whatever way the answer came
     const wasValidated = path.link.validated
     if (path.link.receiveResponse(data, now)) {
-      path.answered()
+      path.answered(now)
+      this.#parts.paths.answered(path, path.link.answeredSentAt, now)
       path.previous?.stopValidation()
       path.previous = undefined
       if (!wasValidated) this.#parts.paths.validated(path, now)
-    } else path.previous?.receiveResponse(data, now)
+    } else if (path.previous?.receiveResponse(data, now) !== true) this.#parts.traversal.receiveResponse(route, data)
   }
 
   /** draft-ietf-quic-multipath §2: its frames only between those that agreed on it. */

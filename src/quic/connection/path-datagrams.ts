@@ -6,6 +6,7 @@ import { MIN_DATAGRAM } from '../config.ts'
 import type { Path } from '../path/path.ts'
 import type { PathLink } from '../path/path-link.ts'
 import type { Route } from '../path/route.ts'
+import type { PacketWriter } from '../recovery/frame-owner.ts'
 import type { Transmit } from '../slots.ts'
 import { FrameType } from '../wire/frame-types.ts'
 import { writePathChallenge, writePathResponse } from '../wire/path-frames.ts'
@@ -62,7 +63,7 @@ function validationDatagram(
   now: number,
   out: Transmit,
 ): boolean {
-  const { slots } = parts
+  const { slots, traversal } = parts
   const slot = slots.acquire()
   if (slot === -1) return false
   const base = slots.offset(slot)
@@ -81,18 +82,31 @@ function validationDatagram(
   // a client has moved when it asks, so the server is to follow with this very packet: no probing packet (RFC 9000 §9.2)
   if (parts.role === 'client' && link === path.link && link.challengePending) writer.u8(FrameType.PING)
   if (link?.challengePending === true && writer.room >= FRAME_LENGTH) {
-    const data = new Uint8Array(8)
-    parts.random.fill(data)
-    writePathChallenge(writer, data)
+    const data = writeChallenge(parts, writer)
     link.challengeSent(data, size, now, Math.max(path.detection.ptoMs(), 1))
-  }
-  draft.padTo(base + size)
+    if (link === path.link) path.challenged(now)
+  } else if (link === undefined && traversal.mayRide && writer.room >= FRAME_LENGTH && !isProved(parts, route))
+    traversal.probes.rode(route, writeChallenge(parts, writer))
+  // where 1200 bytes are too many, and no path is to be proved, less will do
+  if (link !== undefined || size === MIN_DATAGRAM) draft.padTo(base + size)
   const length = builder.seal(draft, now)
   // neither counted in flight nor timed: challenges have a schedule of their own, responses are not repeated (RFC 9000 §13.3)
   writer.inFlight = false
-  path.detection.sent(path.space, draft.packetNumber, length, writer, path.link.recovery, now, false, -1)
+  path.detection.sent(path.space, draft.packetNumber, length, writer, link?.recovery, now, false, -1)
   builder.handOver(out, slot, length, path, link, route, 'probe')
   return true
+}
+
+function writeChallenge({ random }: Parts, writer: PacketWriter): Uint8Array {
+  const data = new Uint8Array(8)
+  random.fill(data)
+  writePathChallenge(writer, data)
+  return data
+}
+
+/** Some path is known to reach the peer there. */
+function isProved({ paths }: Parts, route: Route): boolean {
+  return paths.live.some((path) => path.isOpen && path.linkOn(route)?.validated === true)
 }
 
 /** A datagram larger than any before, to find out whether it arrives (RFC 9000 §14.4). */

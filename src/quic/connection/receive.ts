@@ -96,13 +96,16 @@ export class Receive {
 
   /** spec/quic.md §5.2, §5.3, RFC 9000 §9: who may come from where. */
   #isRouteAllowed(path: Path | undefined, pathId: number, route: Route): boolean {
-    const { handshake, role, paths } = this.#parts
+    const { handshake, role, paths, traversal } = this.#parts
     // before, its ids are the peer's to know, but not to use
     if (path === undefined)
       return handshake.isConfirmed ? paths.mayAppear(pathId) : paths.first.linkOn(route) !== undefined
     if (path.linkOn(route) !== undefined) return true
-    // a client takes the first authentic answer from anywhere while it dials, a server never moves on its own
-    if (role === 'client') return !handshake.receivedHandshakePacket && !handshake.isComplete
+    // a client takes the first authentic answer from anywhere while it dials; later only to be probed, for a server never moves on its own
+    if (role === 'client')
+      return handshake.isConfirmed
+        ? traversal.isNegotiated
+        : !handshake.receivedHandshakePacket && !handshake.isComplete
     return handshake.isConfirmed
   }
 
@@ -327,10 +330,11 @@ export class Receive {
     if (dispatch.immediateAck) space.ackPolicy.immediate()
     lifecycle.received(now, paths.largestPtoMs)
     if (path.isOpen) {
-      path.received(now, paths.live.length === 1)
       // RFC 9000 §9.3: only the newest non-probing packet moves a path
       if (route !== path.link.route && dispatch.nonProbing && packetNumber > largestBefore && parts.role === 'server')
         follow(parts, path, route, datagramLength, now)
+      // what probes another address says nothing about this one
+      if (route === path.link.route || path.linkOn(route) !== undefined) path.received(now, paths.live.length === 1)
     }
     return true
   }

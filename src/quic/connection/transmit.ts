@@ -18,6 +18,7 @@ import { DatagramBuilder } from './datagram-builder.ts'
 import type { PacketDraft } from './packet-draft.ts'
 import { type Parts, Pending } from './parts.ts'
 import { pollMtuProbe, pollValidation } from './path-datagrams.ts'
+import { pollProbe } from './probe-datagrams.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 /** After so many packets with nothing but ACKs in them, one asks to be acknowledged, so that old ranges can be forgotten (RFC 9000 §13.2.4). */
@@ -92,6 +93,7 @@ export class Transmitter {
     const { live, preferred } = paths
     this.measureRoom(preferred)
     for (const path of live) if (path.wantsValidation && pollValidation(parts, builder, path, now, out)) return true
+    if (parts.traversal.probes.hasDue && pollProbe(parts, builder, now, out)) return true
     if (live.length === 1 ? this.#pollData(preferred, true, now, out) : this.#pollPaths(live, now, out)) return true
     for (const path of live) if (path.isOpen && pollMtuProbe(parts, builder, path, now, out)) return true
     return false
@@ -307,6 +309,8 @@ export class Transmitter {
     parts.handshake.writeCrypto(level, writer)
     if ((pending & Pending.Control) !== 0 && !parts.control.write(writer)) parts.pending &= ~Pending.Control
     if ((pending & Pending.Ids) !== 0 && !paths.writeIds(writer)) parts.pending &= ~Pending.Ids
+    if ((pending & Pending.Traversal) !== 0 && !parts.traversal.write(writer)) parts.pending &= ~Pending.Traversal
+    if ((pending & Pending.Messages) !== 0 && !parts.messages.write(writer)) parts.pending &= ~Pending.Messages
     if (parts.datagrams.hasPending) parts.datagrams.frames.write(writer)
     if (parts.streams.hasPending) parts.streams.frames.write(writer)
   }

@@ -33,6 +33,8 @@ export class PathLink {
   /** When validation is given up, ms (RFC 9000 §8.2.4). */
   giveUpAt = Number.POSITIVE_INFINITY
   challengesSent = 0
+  /** When the newest challenge that was answered had gone out, ms; -Infinity before the first. */
+  answeredSentAt = Number.NEGATIVE_INFINITY
   #boundRoute: Route = NO_ROUTE
   #flightBound = Number.POSITIVE_INFINITY
   #outstanding: Challenge[] = []
@@ -80,6 +82,7 @@ export class PathLink {
     const match = this.#outstanding.find((challenge) => challenge.data.every((byte, index) => byte === data[index]))
     if (match === undefined) return false
     const { giveUpAt } = this
+    this.answeredSentAt = Math.max(this.answeredSentAt, match.sentAt)
     this.validated = true
     this.stopValidation()
     // RFC 9000 §8.2.1: a challenge cut short by the amplification limit says nothing about 1200 bytes, so once more in full

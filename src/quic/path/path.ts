@@ -7,6 +7,7 @@ import type { LossDetection, LossEvents } from '../recovery/loss-detection.ts'
 import type { PacketSpace } from '../recovery/packet-space.ts'
 import type { LocalIds } from './local-ids.ts'
 import type { PathLink } from './path-link.ts'
+import type { PathLiveness } from './path-liveness.ts'
 import type { PeerIds } from './peer-ids.ts'
 import type { Route } from './route.ts'
 
@@ -82,6 +83,8 @@ export class Path implements LossEvents {
   /** Highest sequence of the peer's OBSERVED_ADDRESS frames on this path, -1 before the first. */
   observedSequence = -1
   readonly responses: PendingResponse[] = []
+  /** While paths are watched. */
+  liveness: PathLiveness | undefined = undefined
   datagramsSent = 0
   datagramsReceived = 0
   bytesSent = 0
@@ -112,9 +115,16 @@ export class Path implements LossEvents {
     return this.state === 'open'
   }
 
-  /** No answer to several probes in a row, or word that the peer is not there: data goes another way while there is one. */
+  /**
+   * No answer to several probes in a row, or word that the peer is not there: data goes another way while there is one. On a path that is watched silence
+   * alone does not move data: `liveness` tells a dead path from a bad moment.
+   */
   get isSuspect(): boolean {
-    return this.#doubted || (this.#suspect && this.detection.ptoCount >= SUSPECT_PTOS)
+    return this.#doubted || (this.liveness === undefined && this.#isSilent)
+  }
+
+  get #isSilent(): boolean {
+    return this.#suspect && this.detection.ptoCount >= SUSPECT_PTOS
   }
 
   /** Somebody who may know says that the peer is not to be reached here; until the next answer that is believed. */
@@ -128,15 +138,16 @@ export class Path implements LossEvents {
     this.#answered = false
   }
 
-  /** True the first time it is asked of a path that is suspect, until the next answer. */
+  /** True the first time it is asked of a path that is suspect, or would be if it were not watched, until the next answer. */
   takeSuspicion(): boolean {
-    if (!this.isSuspect || this.#suspicionTold) return false
+    if (!(this.#doubted || this.#isSilent) || this.#suspicionTold) return false
     this.#suspicionTold = true
     return true
   }
 
   /** PATH_RESPONSE came on the path, or an acknowledgement of one of its packets on any. */
-  answered(): void {
+  answered(now: number): void {
+    if (this.liveness !== undefined) this.#heard(this.liveness, now)
     this.#answered = true
     this.#suspect = false
     this.#doubted = false
@@ -180,14 +191,16 @@ export class Path implements LossEvents {
   /** The path is in use from now on. */
   restartClocks(now: number): void {
     this.#restartKeepAlive(now)
-    this.received(now, false)
+    this.#sentSinceReceived = false
+    this.#restartIdle(now)
   }
 
-  /** An authenticated packet arrived on the path. While it is `alone`, the acknowledgements go here as well, so the peer will hear from us. */
+  /** An authenticated packet arrived on the path, by its own route. While it is `alone`, the acknowledgements go here as well, so the peer will hear from us. */
   received(now: number, alone: boolean): void {
     this.#sentSinceReceived = false
     this.#restartIdle(now)
     if (alone) this.#restartKeepAlive(now)
+    if (this.liveness !== undefined) this.#heard(this.liveness, now)
   }
 
   /**
@@ -195,8 +208,12 @@ export class Path implements LossEvents {
    * prefer may never bring anything but PATH_RESPONSE.
    */
   acknowledged(now: number): void {
-    this.answered()
+    this.answered(now)
     this.#restartIdle(now)
+  }
+
+  #heard(liveness: PathLiveness, now: number): void {
+    liveness.answered(now, this.space.sent.eliciting > 0)
   }
 
   #restartKeepAlive(now: number): void {
@@ -210,10 +227,17 @@ export class Path implements LossEvents {
 
   /** What was sent on the path asks for an answer: the peer hears from us here, and no PING is needed for a while. */
   sentEliciting(now: number): void {
+    this.liveness?.sent(now)
     this.#restartKeepAlive(now)
     if (this.#sentSinceReceived) return
     this.#sentSinceReceived = true
     this.#restartIdle(now)
+  }
+
+  /** A PATH_CHALLENGE went out on the path's link: it asks for an answer as well. */
+  challenged(now: number): void {
+    this.liveness?.sent(now)
+    this.liveness?.challenged(now)
   }
 
   stopClocks(): void {

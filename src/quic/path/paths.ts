@@ -1,6 +1,6 @@
 /**
- * All paths of a connection: opening, status, abandoning, draining (draft-ietf-quic-multipath; spec/quic.md §5.4 to §5.6). Which path carries
- * what is path-scheduler.ts's business, and which ids there are path-ids.ts's.
+ * All paths of a connection: opening, validation, doubt, what the handshake tells of them (draft-ietf-quic-multipath; spec/quic.md §5.4). How they end is
+ * path-retirement.ts's business, what is preferred path-statuses.ts's, which path carries what path-scheduler.ts's, and which ids there are path-ids.ts's.
  */
 import { MAX_ACK_DELAY_MS, MIN_DATAGRAM } from '../config.ts'
 import { ErrorCode, TransportError } from '../errors.ts'
@@ -8,6 +8,7 @@ import type { EventQueue } from '../events.ts'
 import { Level } from '../level.ts'
 import type { AckFrequency } from '../recovery/ack-policy.ts'
 import type { PacketWriter, SentFramePool } from '../recovery/frame-owner.ts'
+import type { LinkRecovery } from '../recovery/link-recovery.ts'
 import { LossDetection } from '../recovery/loss-detection.ts'
 import { PacketSpace } from '../recovery/packet-space.ts'
 import type { Resources } from '../resources.ts'
@@ -26,17 +27,12 @@ import { Path, type PathStatus } from './path.ts'
 import { PathControl } from './path-control.ts'
 import { PathIds } from './path-ids.ts'
 import type { PathLink } from './path-link.ts'
-import { hasAlternative, preferredPath } from './path-scheduler.ts'
+import { PathRetirement } from './path-retirement.ts'
+import { PathSet } from './path-set.ts'
+import { PathStatuses } from './path-statuses.ts'
+import { PathWatching } from './path-watching.ts'
 import type { Route } from './route.ts'
 
-/** An abandoned path whose peer does not answer with PATH_ABANDON of its own is forgotten after this, ms. A guess: several probe timeouts of a slow path. */
-const ABANDON_WAIT_MS = 10_000
-/** RFC 9002 §6.2.1 with RTTs of `initialRttMs`, three times: how long a server waits for a new path when the peer abandons the last (spec/quic.md §5.5). */
-const NO_PATH_PTOS = 3
-/** With more PATH_ABANDON frames than this unacknowledged, no path ids are given back: who uses them up has to listen, too. */
-const MAX_UNHEARD = 16
-/** PATH_STATUS frames kept for paths that have not appeared yet: a client opens a few at once. */
-const MAX_EARLY = 8
 const NEVER = Number.POSITIVE_INFINITY
 
 /** Called when a frame owner in here has something to say. */
@@ -55,64 +51,47 @@ export interface FirstPath {
   readonly validated: boolean
 }
 
-export class Paths {
-  /** Open and abandoned ones, in order of their ids. Never empty. */
-  readonly live: Path[] = []
+export class Paths extends PathSet {
   /** Path 0, also when it is gone: the handshake stands on it. */
   readonly first: Path
   /** Our connection id in the handshake. */
   readonly sourceId: Uint8Array
   readonly control: PathControl
   readonly reports: AddressReports
-  /** Both sides advertised initial_max_path_id. */
-  multipath = false
-  /** When a connection without a path ends, ms. */
-  noPathAt = NEVER
+  readonly watching: PathWatching
   readonly #resources: Resources
   readonly #pool: SentFramePool
   readonly #events: EventQueue
   readonly #host: PathsHost
   readonly #ids: PathIds
+  readonly #statuses: PathStatuses
+  readonly #retirement: PathRetirement
   /** The preferred path as far as the application was told. */
   #noted: Path
   #peerUdpPayload = MIN_DATAGRAM
   #peerMaxAckDelayMs = MAX_ACK_DELAY_MS
   #reporting = false
-  /** Server: PATH_STATUS frames that overtook the first packet of their path, by its id. */
-  readonly #early = new Map<number, PathStatusFrame>()
   #ackFrequency: AckFrequency | undefined = undefined
-  #blocked: Set<Route> | undefined = undefined
 
   constructor(resources: Resources, pool: SentFramePool, events: EventQueue, host: PathsHost, first: FirstPath) {
+    super()
     this.#resources = resources
     this.#pool = pool
     this.#events = events
     this.#host = host
     const wakePaths = () => host.wakePaths()
-    this.control = new PathControl(wakePaths, () => this.#giveBack())
+    this.control = new PathControl(wakePaths, () => this.#retirement.giveBack())
     this.reports = new AddressReports(resources.routes, (id) => this.find(id), wakePaths)
     this.#ids = new PathIds(resources, first.peerId, () => host.wakeIds())
+    this.watching = new PathWatching(this, events, (path, now) => this.#ask(path, now))
+    this.#statuses = new PathStatuses(this, this.control, events)
+    const { initialRttMs } = resources.settings
+    this.#retirement = new PathRetirement(this, this.#ids, this.control, this.#statuses, events, initialRttMs)
     const link = makeLink(resources, first.route, MIN_DATAGRAM)
     link.validated = first.validated
     this.first = this.#assemble(0, link)
     this.sourceId = this.first.localIds.first()
     this.#noted = this.first
-  }
-
-  find(id: number): Path | undefined {
-    for (const path of this.live) if (path.id === id) return path
-    return undefined
-  }
-
-  #openPath(id: number): Path {
-    const path = this.find(id)
-    if (path === undefined || !path.isOpen) throw new RangeError(`there is no open path ${id}`)
-    return path
-  }
-
-  /** Where data goes first. */
-  get preferred(): Path {
-    return this.live.length === 1 ? this.live[0]! : preferredPath(this.live)
   }
 
   /** The preferred path; tells when that is another one than before. Call after anything that may have changed it. */
@@ -123,39 +102,6 @@ export class Paths {
       this.#events.push({ type: 'path-preferred', path: preferred.id, route: preferred.link.route })
     }
     return preferred
-  }
-
-  /** Probe timeout of the slowest path, ms. */
-  get largestPtoMs(): number {
-    let largest = 0
-    for (const path of this.live) largest = Math.max(largest, path.detection.ptoMs())
-    return largest
-  }
-
-  get openCount(): number {
-    let count = 0
-    for (const path of this.live) if (path.isOpen) count++
-    return count
-  }
-
-  /** Could another path take over from this one? */
-  hasAlternative(path: Path): boolean {
-    return this.live.length > 1 && hasAlternative(this.live, path)
-  }
-
-  /** The driver can send nothing more on `route` for now, or it can again. */
-  setBlocked(route: Route, isBlocked: boolean): void {
-    if (isBlocked) {
-      this.#blocked ??= new Set()
-      this.#blocked.add(route)
-      return
-    }
-    this.#blocked?.delete(route)
-    if (this.#blocked?.size === 0) this.#blocked = undefined
-  }
-
-  isBlocked(route: Route): boolean {
-    return this.#blocked?.has(route) === true
   }
 
   /**
@@ -171,18 +117,6 @@ export class Paths {
       this.#askAgain(path, now)
     }
     this.notePreferred()
-  }
-
-  /** Nothing can go out on the path, however due it is: abandoned, waiting for something to come in (RFC 9000 §8.1), or for room in the driver. */
-  isMute(path: Path): boolean {
-    return !path.isOpen || path.detection.atAmplificationLimit || this.isBlocked(path.link.route)
-  }
-
-  /** Bytes in flight on all paths. */
-  get bytesInFlight(): number {
-    let bytes = 0
-    for (const path of this.live) bytes += path.link.recovery.bytesInFlight
-    return bytes
   }
 
   // what the handshake tells
@@ -212,12 +146,19 @@ export class Paths {
 
   /** MTU discovery begins: the peer's limit is known, and the address settled. */
   confirmed(): void {
-    const { link } = this.first
-    const started = makeLink(this.#resources, link.route, this.#peerUdpPayload, link.recovery)
-    started.validated = link.validated
-    started.bytesReceived = link.bytesReceived
-    started.bytesSent = link.bytesSent
-    this.first.link = started
+    this.#renew(this.first, this.first.link.recovery)
+  }
+
+  /** Datagram sizes are looked for afresh; RTT and congestion are learnt afresh unless they are given. */
+  #renew(path: Path, recovery?: LinkRecovery): void {
+    const { link, detection } = path
+    const renewed = makeLink(this.#resources, link.route, this.#peerUdpPayload, recovery)
+    renewed.validated = link.validated
+    renewed.bytesReceived = link.bytesReceived
+    renewed.bytesSent = link.bytesSent
+    path.link = renewed
+    detection.link = renewed.recovery
+    path.pacedUntil = NEVER
   }
 
   #assemble(id: number, link: PathLink): Path {
@@ -241,9 +182,8 @@ export class Paths {
     path.detection.link = link.recovery
     path.detection.setSpace(space)
     path.detection.peerMaxAckDelayMs = this.#peerMaxAckDelayMs
-    let at = this.live.length
-    while (at > 0 && this.live[at - 1]!.id > id) at--
-    this.live.splice(at, 0, path)
+    this.watching.equip(path)
+    this.insert(path)
     return path
   }
 
@@ -280,10 +220,7 @@ export class Paths {
     const path = this.#assemble(id, link)
     path.detection.handshakeConfirmed = true
     this.#ids.use(id)
-    if (this.noPathAt !== NEVER) {
-      this.noPathAt = NEVER
-      for (const other of this.live) if (!other.isOpen) other.discardAt = now + 3 * this.largestPtoMs
-    }
+    this.#retirement.opened(now)
     this.#events.push({ type: 'path-opened', path: id, route })
     // spec/quic.md §5.4: who has proved an address need not prove it again for another path
     if (this.live.some((other) => other !== path && other.isOpen && other.linkOn(route)?.validated === true)) {
@@ -329,7 +266,7 @@ export class Paths {
     this.#events.push({ type: 'path-validated', path: path.id, route: path.link.route })
     if (path.id === 0) return
     path.restartClocks(now)
-    this.#say(path)
+    this.#statuses.say(path)
   }
 
   /** Is a packet on path `id` from a peer that has not used it before something to look at? A server creates the path when it proves authentic. */
@@ -343,9 +280,7 @@ export class Paths {
     if (!this.#ids.peer(id).open()) return undefined
     const path = this.#open(id, route, now)
     path.link.bytesReceived = length
-    const early = this.#early.get(id)
-    if (early !== undefined) this.#setPeerStatus(path, early)
-    this.#early.delete(id)
+    this.#statuses.appeared(path)
     return path
   }
 
@@ -363,40 +298,17 @@ export class Paths {
 
   /** Throws for a path that is not open. */
   setStatus(id: number, status: PathStatus): void {
-    const path = this.#openPath(id)
-    if (path.status === status) return
-    path.status = status
-    // spec/quic.md §5.4: of a new path the peer hears once it is validated
-    if (path.link.validated || path.id === 0 || path.statusSequence > 0) this.#say(path)
-  }
-
-  #say(path: Path): void {
-    if (!this.multipath) return
-    path.statusSequence++
-    this.control.status(path)
+    this.#statuses.set(id, status)
   }
 
   receiveStatus(frame: PathStatusFrame, type: number): void {
     this.#ids.check(frame.pathId, type)
-    const path = this.find(frame.pathId)
-    if (path !== undefined) this.#setPeerStatus(path, frame)
-    else if (this.mayAppear(frame.pathId) && (this.#early.size < MAX_EARLY || this.#early.has(frame.pathId))) {
-      if (frame.sequence > (this.#early.get(frame.pathId)?.sequence ?? 0)) this.#early.set(frame.pathId, frame)
-    }
-  }
-
-  #setPeerStatus(path: Path, frame: PathStatusFrame): void {
-    if (!path.isOpen || frame.sequence <= path.peerStatusSequence) return
-    path.peerStatusSequence = frame.sequence
-    const status = frame.backup ? 'backup' : 'available'
-    if (path.peerStatus === status) return
-    path.peerStatus = status
-    this.#events.replace({ type: 'path-status', path: path.id, status })
+    this.#statuses.receive(frame, this.mayAppear(frame.pathId))
   }
 
   /** As `Path.setClocks`. Throws for a path that is not open. */
   setClocks(id: number, keepAliveMs: number, idleMs: number, now: number): void {
-    this.#openPath(id).setClocks(keepAliveMs, idleMs, now)
+    this.findOpen(id).setClocks(keepAliveMs, idleMs, now)
   }
 
   // abandoning
@@ -406,71 +318,11 @@ export class Paths {
    * Throws for the last open path and for ids that are not open.
    */
   abandon(id: number, code: number, now: number): void {
-    const path = this.#openPath(id)
-    if (!this.multipath) throw new Error('the connection has one path only: close it instead')
-    if (this.openCount === 1) throw new Error('the last path cannot be abandoned: close the connection instead')
-    this.#leave(path, code, false, now)
-  }
-
-  #leave(path: Path, code: number, byPeer: boolean, now: number): void {
-    path.state = 'abandoned'
-    path.stopClocks()
-    path.pacedUntil = NEVER
-    path.responses.length = 0
-    path.link.stopValidation()
-    path.previous?.stopValidation()
-    path.discardAt = now + Math.max(ABANDON_WAIT_MS, 3 * this.largestPtoMs)
-    path.detection.requeue(path.space)
-    path.carriesLastWord = !this.hasAlternative(path)
-    // spec/quic.md §5.5: the peer's ids count as retired
-    path.peerIds.release()
-    if (this.openCount === 0)
-      this.noPathAt = now + NO_PATH_PTOS * (3 * this.#resources.settings.initialRttMs + this.#peerMaxAckDelayMs)
-    this.control.abandon(path.id, code)
-    this.#events.push({ type: 'path-abandoned', path: path.id, route: path.link.route, code, byPeer })
+    this.#retirement.abandon(id, code, now)
   }
 
   receiveAbandon(frame: PathAbandonFrame, now: number): void {
-    const { pathId, errorCode } = frame
-    this.#ids.check(pathId, FrameType.PATH_ABANDON)
-    if (this.#ids.isSpent(pathId)) return
-    const path = this.find(pathId)
-    if (path === undefined) {
-      // never used: the id is spent all the same, and the peer gets another for it
-      this.control.abandon(pathId, errorCode)
-      this.#spend(pathId)
-      return
-    }
-    if (path.peerAbandoned) return
-    path.peerAbandoned = true
-    if (path.isOpen) this.#leave(path, errorCode, true, now)
-    path.discardAt = Math.min(path.discardAt, now + 3 * this.largestPtoMs)
-  }
-
-  /** The drain period is over: nothing leads to the path any more. The id is given back. */
-  #discard(path: Path): void {
-    path.state = 'discarded'
-    path.discardAt = NEVER
-    this.live.splice(this.live.indexOf(path), 1)
-    // while it was the last there was, it carried what others must carry now
-    path.detection.requeue(path.space)
-    path.detection.clear()
-    this.#events.push({ type: 'path-discarded', path: path.id })
-    this.#spend(path.id)
-  }
-
-  #spend(id: number): void {
-    this.control.forget(id)
-    this.#early.delete(id)
-    this.#ids.spend(id)
-    this.#giveBack()
-  }
-
-  /** spec/quic.md §5.5: MAX_PATH_ID, or the peer runs out of path ids. */
-  #giveBack(): void {
-    if (this.control.unheard > MAX_UNHEARD) return
-    const maximum = this.#ids.giveBack()
-    if (maximum !== -1) this.control.maxPathId(maximum)
+    this.#retirement.receive(frame, now)
   }
 
   // ids and limits from the peer
@@ -530,27 +382,19 @@ export class Paths {
     return this.#ids.write(packet)
   }
 
+  /** When a connection without a path ends, ms. */
+  get noPathAt(): number {
+    return this.#retirement.noPathAt
+  }
+
   /** When `tick` has something to do for an abandoned path, ms. */
   get deadline(): number {
-    let earliest = this.noPathAt
-    for (const path of this.live) earliest = Math.min(earliest, path.discardAt)
-    return earliest
+    return this.#retirement.deadline
   }
 
   /** Discards what has drained. True when the connection has been without a path for too long. */
   tick(now: number): boolean {
-    for (let index = this.live.length - 1; index >= 0; index--) {
-      const path = this.live[index]!
-      if (path.discardAt > now) continue
-      // the last one stays until it is clear that no other comes
-      if (this.live.length === 1) path.discardAt = NEVER
-      // who does not know yet may go on sending, and an id that is unknown here would be answered by a stateless reset
-      else if (!path.peerAbandoned && !this.control.isHeard(path.id)) {
-        path.detection.requeue(path.space)
-        path.discardAt = now + ABANDON_WAIT_MS
-      } else this.#discard(path)
-    }
-    return this.noPathAt <= now
+    return this.#retirement.tick(now)
   }
 
   /**
@@ -559,11 +403,52 @@ export class Paths {
    */
   giveUp(path: Path, now: number): void {
     if (this.multipath && path.isOpen && this.hasAlternative(path)) {
-      this.#leave(path, PathErrorCode.UNSTABLE_OR_POOR, false, now)
+      this.#retirement.leave(path, PathErrorCode.UNSTABLE_OR_POOR, false, now)
       return
     }
     path.postponeIdle(now)
     if (!path.link.validated) this.#validate(path, now)
+  }
+
+  /** Throws for a path that is not open. */
+  challenge(id: number, now: number): void {
+    this.#ask(this.findOpen(id), now)
+  }
+
+  /** A challenge on the path now, whether or not it is being asked already. */
+  #ask(path: Path, now: number): void {
+    const { link } = path
+    if (link.deadline === NEVER && !link.challengePending) this.#validate(path, now)
+    else link.challengePending = true
+  }
+
+  /** Our network may be another one (spec/endpoint.md §5.3). */
+  networkChanged(now: number): void {
+    for (const path of this.live) {
+      if (!path.isOpen) continue
+      path.detection.ptoCount = 0
+      path.pingPending = true
+      this.watching.equip(path)
+      // a relay route has no address, and the relay's client sees to it
+      if (!path.detection.handshakeConfirmed || this.#resources.routes.address(path.link.route) === undefined) continue
+      this.#renew(path)
+      // RFC 9000 §9.5: perhaps another address, so another id, where the peer gave us one
+      path.peerIds.advance()
+      this.#validate(path, now)
+      this.moved(path)
+    }
+  }
+
+  /** Watches all paths from now on, those to come included; 0: none. */
+  watch(minMs: number): void {
+    if (this.watching.minMs === minMs) return
+    this.watching.minMs = minMs
+    for (const path of this.live) this.watching.equip(path)
+  }
+
+  /** The peer answered on `path` what was sent there at `sentAt`: an acknowledgement, wherever it came, or PATH_RESPONSE. */
+  answered(path: Path, sentAt: number, now: number): void {
+    if (this.watching.minMs > 0) this.watching.answered(path, sentAt, now)
   }
 
   /** A new key phase: on every path the first packet of it is yet to come. */
@@ -581,14 +466,13 @@ export class Paths {
     return {
       pathIds: this.#ids.count,
       connectionIds: this.#ids.connectionIdCount,
-      pathFrames: this.control.pendingCount + this.#early.size,
+      pathFrames: this.control.pendingCount + this.#statuses.earlyCount,
     }
   }
 
   /** No id leads here any more. */
   release(): void {
     this.#ids.release()
-    this.noPathAt = NEVER
-    for (const path of this.live) path.discardAt = NEVER
+    this.#retirement.release()
   }
 }

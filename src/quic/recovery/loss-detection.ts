@@ -63,6 +63,8 @@ export class LossDetection {
   atAmplificationLimit: boolean
   /** Probe timeouts in a row without an acknowledgement. */
   ptoCount: number
+  /** When the newest of the packets that were acknowledged so far was sent, ms; -Infinity before the first. */
+  answeredSentAt: number
   readonly stats: LossStats
   readonly #pool: SentFramePool
   readonly #events: LossEvents
@@ -80,6 +82,7 @@ export class LossDetection {
     this.handshakeConfirmed = false
     this.atAmplificationLimit = false
     this.ptoCount = 0
+    this.answeredSentAt = Number.NEGATIVE_INFINITY
     this.stats = { lostPackets: 0, lostBytes: 0, spuriousLosses: 0, ptos: 0 }
     this.#pool = pool
     this.#events = events
@@ -123,15 +126,15 @@ export class LossDetection {
   }
 
   /**
-   * A packet of `size` UDP payload bytes went out over `link`; its frames now belong here. `largestAckSent`: the largest number
-   * acknowledged in it, of this very space, or -1.
+   * A packet of `size` UDP payload bytes went out over `link`; its frames now belong here. `largestAckSent`: the largest number acknowledged in it, of
+   * this very space, or -1. Without a link it went to an address that is none of the path's: it has no frames and does not count in flight.
    */
   sent(
     space: PacketSpace,
     packetNumber: number,
     size: number,
     packet: PacketWriter,
-    link: LinkRecovery,
+    link: LinkRecovery | undefined,
     now: number,
     mtuProbe: boolean,
     largestAckSent: number,
@@ -147,7 +150,7 @@ export class LossDetection {
     record.largestAckSent = largestAckSent
     packet.frames = undefined
     this.#touchedAt = now
-    if (packet.inFlight) {
+    if (packet.inFlight && link !== undefined) {
       link.bytesInFlight += size
       link.congestion.sent(packetNumber, size, now)
     }
@@ -160,7 +163,7 @@ export class LossDetection {
 
   /**
    * RFC 9002 appendix A.7. `ackDelayMs` is scaled by the peer's exponent. Throws PROTOCOL_VIOLATION for numbers never sent (RFC 9000
-   * §13.1). True when something new was acknowledged.
+   * §13.1). True when something new was acknowledged that went over the path itself.
    */
   receivedAck(space: PacketSpace, ack: AckFrame, ackDelayMs: number, now: number): boolean {
     const sent = space.sent
@@ -169,6 +172,7 @@ export class LossDetection {
 
     // Only the overlap with the ring is walked: what a peer claims beyond that costs nothing.
     let newest = -1
+    let newestHere = -1
     let eliciting = false
     for (let range = ack.count - 1; range >= 0; range--) {
       const high = ack.largest[range]!
@@ -179,6 +183,7 @@ export class LossDetection {
         if (packet.state === SentState.Outstanding) {
           packet.state = SentState.Acked
           newest = number
+          if (packet.link !== undefined) newestHere = number
           if (packet.ackEliciting) eliciting = true
         } else if (packet.state === SentState.Skipped) throw neverSent(number)
       }
@@ -189,10 +194,15 @@ export class LossDetection {
     this.#touchedAt = now
     if (largest > space.largestAcked) space.largestAcked = largest
     // RFC 9002 §5.1: a sample needs the largest to be new, and something that asked for the ACK.
-    if (newest === largest && eliciting) this.#sampleRtt(space, newest, ackDelayMs, now)
+    if (newest === largest && newest === newestHere && eliciting) this.#sampleRtt(space, newest, ackDelayMs, now)
+    if (newestHere >= 0) {
+      space.largestHere = Math.max(space.largestHere, newestHere)
+      this.answeredSentAt = Math.max(this.answeredSentAt, sent.at(newestHere).sentAt)
+    }
     this.#detectLost(space, now)
     this.#settleAcked(space, ack, now)
     sent.advance()
+    if (newestHere < 0) return false
     // RFC 9002 §6.2.1: a server that has not validated us may be stuck however much it acknowledges.
     if (this.#peerValidated) this.ptoCount = 0
     return true
@@ -243,7 +253,8 @@ export class LossDetection {
   /** RFC 9002 appendix A.10, and persistent congestion (§7.6) over the packets found lost here. */
   #detectLost(space: PacketSpace, now: number): void {
     const sent = space.sent
-    const largestAcked = space.largestAcked
+    // what went another way says nothing about this one, neither about order nor about time
+    const largestAcked = space.largestHere
     space.lossTime = Number.POSITIVE_INFINITY
     let link: LinkRecovery | undefined
     let lossDelay = 0
@@ -261,10 +272,15 @@ export class LossDetection {
         if (packet.state === SentState.Acked || packet.state === SentState.Free) runStart = Number.POSITIVE_INFINITY
         continue
       }
+      if (packet.link === undefined) {
+        // a probe of another way, or an answer to one: whether it arrived is told there
+        sent.release(packet, SentState.Lost)
+        continue
+      }
       if (packet.link !== link) {
         // Packets of before and after a migration: each link bears its own losses.
         if (lostCount > 0) link!.lost(lostCount, lostBytes, largestLostSentAt, now, persistent)
-        link = packet.link!
+        link = packet.link
         lossDelay = Math.max(TIME_THRESHOLD * Math.max(link.rtt.latest, link.rtt.smoothed), GRANULARITY_MS)
         persistentMs = (link.rtt.ptoBase + this.peerMaxAckDelayMs) * PERSISTENT_THRESHOLD
         lostCount = 0

@@ -21,6 +21,8 @@ export class PacketSpace {
   nextPacketNumber: number
   /** Highest number of ours that the peer acknowledged, -1 before the first. */
   largestAcked: number
+  /** The same of those that went over the path itself, and not to an address that was probed: what losses are measured by. */
+  largestHere: number
   readonly received: ReceivedPackets
   readonly ackPolicy: AckPolicy
   readonly sent: SentPackets
@@ -47,6 +49,7 @@ export class PacketSpace {
     this.pathId = pathId
     this.nextPacketNumber = 0
     this.largestAcked = -1
+    this.largestHere = -1
     this.received = new ReceivedPackets()
     this.ackPolicy = new AckPolicy(ackSettings, this.received)
     this.sent = new SentPackets()

@@ -7,6 +7,11 @@ import type { PacketWriter } from './frame-owner.ts'
 
 /** Ranges kept (spec/quic.md §6.4); the oldest make room, and what is below them counts as received. */
 export const MAX_RANGES = 64
+/**
+ * So many numbers below the highest stay known one by one, acknowledged or not (as many as noq tells apart): a packet of the same path may come by a slower route, a probe of NAT traversal above all, and must not
+ * count as a duplicate because others overtook it.
+ */
+const LATE_WINDOW = 128
 
 export class ReceivedPackets {
   /** Highest number received, -1 before the first. */
@@ -90,14 +95,14 @@ export class ReceivedPackets {
   }
 
   /**
-   * The peer has seen an ACK whose largest was `upTo`: ranges up to there need not be sent again (RFC 9000 §13.2.4). They still count as
-   * received, and so does what was missing among them: it would have been late by more than a round trip.
+   * The peer has seen an ACK whose largest was `upTo`: ranges up to there need not be sent again (RFC 9000 §13.2.4), once they are 128 numbers old. They still
+   * count as received, and so does what was missing among them.
    */
   prune(upTo: number): void {
     if (upTo <= this.#floor) return
     const last = this.largest - 1
     // The largest stays, since every ACK frame needs a range.
-    const floor = Math.min(upTo, last)
+    const floor = Math.min(upTo, last, this.largest - LATE_WINDOW)
     if (floor <= this.#floor) return
     this.#floor = floor
     while (this.rangeCount > 0 && this.#high[this.rangeCount - 1]! <= floor) this.rangeCount--

@@ -57,6 +57,8 @@ export const FrameType = {
   REACH_OUT_V4: 0x3d7f92,
   REACH_OUT_V6: 0x3d7f93,
   REMOVE_ADDRESS: 0x3d7f94,
+  /** Private, between peers that know `tomCapabilities`. */
+  TOM_MESSAGE: 0x746f6e,
 } as const
 
 /** RFC 9000 §19.8: low bits of a STREAM frame's type. */

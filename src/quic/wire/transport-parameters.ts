@@ -61,6 +61,8 @@ export interface TransportParameters {
   natTraversal?: number
   /** 0: sends reports, 1: wants them, 2: both. */
   observedAddressRole?: number
+  /** Private: bit flags of what the sender can do beyond iroh. */
+  tomCapabilities?: number
 }
 
 /** The values of RFC 9000 §18.2 for parameters that are not sent. */
@@ -275,6 +277,7 @@ const PARAMETERS: readonly ParameterCodec[] = [
   integer(0x9f81a176, 'observed_address', 'observedAddressRole', { max: 2 }),
   integer(0x3e, 'initial_max_path_id', 'initialMaxPathId', { widest: HIGHEST_PATH_ID }),
   NAT_TRAVERSAL,
+  integer(0x746f6d, 'tom_capabilities', 'tomCapabilities'),
 ]
 
 const BY_ID: ReadonlyMap<number, ParameterCodec> = new Map(PARAMETERS.map((codec) => [codec.id, codec]))

@@ -4,6 +4,7 @@
  */
 import type { AeadKey, AeadName, CryptoProvider } from '../../../src/crypto/index.ts'
 import { SteppedAeadKey } from '../../../src/crypto/stepped-aead-key.ts'
+import type { Role } from '../../../src/quic/index.ts'
 import type { SimRandom } from '../../sim/support/random.ts'
 
 /** The payload of a packet is `bytes[start, end)`. */
@@ -102,6 +103,10 @@ const LAYOUTS: readonly (readonly [type: number, fields: string])[] = [
   [0x3e77, 'v'],
   [0x3e78, 'vvvi*'],
   [0x3d7e90, 'vvv'],
+  [0x3d7f90, 'v4w'],
+  [0x3d7f93, 'v*w'],
+  [0x3d7f94, 'v'],
+  [0x746f6e, 'n'],
   [0x9f81a6, 'v8v'],
 ]
 /** Frames of the extensions (spec/quic.md §4.1); p = the id of a path that may exist, s = a sequence or packet number that may, w = two bytes. */
@@ -126,14 +131,22 @@ const EXTENSIONS: readonly (readonly [type: number, fields: string])[] = [
   [0x9f81a6, 'v4w'],
   [0x9f81a7, 'v*w'],
 ]
-/** Closing at once, so rare. */
-const NEVER_NEGOTIATED: readonly (readonly [type: number, fields: string])[] = [
-  [0x3d7f90, 'v4w'],
-  [0x3d7f91, 'v*w'],
-  [0x3d7f92, 'v4w'],
-  [0x3d7f93, 'v*w'],
-  [0x3d7f94, 'v'],
-]
+/** NAT traversal, by who may send it: from the other side it closes the connection, so that is rare. And a message of five bytes, from both. */
+const TRAVERSAL: Readonly<Record<Role, readonly (readonly [type: number, fields: string])[]>> = {
+  client: [
+    [0x3d7f92, 's4w'],
+    [0x3d7f92, 'v4w'],
+    [0x3d7f93, 's*w'],
+    [0x746f6e, '540'],
+  ],
+  server: [
+    [0x3d7f90, 's4w'],
+    [0x3d7f90, 'v4w'],
+    [0x3d7f91, 's*w'],
+    [0x3d7f94, 's'],
+    [0x746f6e, '540'],
+  ],
+}
 const CLOSES: readonly (readonly [type: number, fields: string])[] = [
   [0x1c, 'vvn'],
   [0x1d, 'vn'],
@@ -147,11 +160,13 @@ export function frames(random: SimRandom, bytes: Uint8Array, start: number, end:
   write(random, bytes, start, end, 0.2, () => (random.chance(0.02) ? random.pick(CLOSES) : random.pick(LAYOUTS)))
 }
 
-/** The same with frames of the extensions only, so that paths live long enough to be confused. */
-export function extensionFrames(random: SimRandom, bytes: Uint8Array, start: number, end: number): void {
-  write(random, bytes, start, end, 0.5, () =>
-    random.chance(0.002) ? random.pick(NEVER_NEGOTIATED) : random.pick(EXTENSIONS),
-  )
+/** The same with frames of the extensions only, as `role` may send them, so that paths live long enough to be confused. */
+export function extensionFrames(random: SimRandom, bytes: Uint8Array, start: number, end: number, role: Role): void {
+  const other = role === 'client' ? 'server' : 'client'
+  write(random, bytes, start, end, 0.5, () => {
+    if (random.chance(0.002)) return random.pick(TRAVERSAL[other])
+    return random.pick(random.chance(0.3) ? TRAVERSAL[role] : EXTENSIONS)
+  })
 }
 
 function write(

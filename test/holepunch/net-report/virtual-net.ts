@@ -1,7 +1,9 @@
 /** UDP in virtual time: hosts with sockets, a delay to each address, NATs in front. Real drivers run on it. */
+import { parseIp } from '../../../src/bytes/index.ts'
 import { createNodeCrypto } from '../../../src/crypto/node/index.ts'
-import { Driver } from '../../../src/driver/index.ts'
+import { Driver, type ForeignPacket } from '../../../src/driver/index.ts'
 import { Alarms } from '../../../src/holepunch/net-report/alarms.ts'
+import { decodeStun, encodeStun, StunType } from '../../../src/holepunch/stun/message.ts'
 import type { UdpSocket } from '../../../src/platform/index.ts'
 import {
   type CloseReason,
@@ -88,6 +90,8 @@ export class VirtualNet {
   readonly delays = new Map<string, number>()
   /** How the world sees a socket, by the address it sends to; default: as it is. */
   nat: (socket: UdpSocket, to: string) => { host: string; port: number } = ({ host, port }) => ({ host, port })
+  /** Hears of STUN packets to a host's driver. */
+  onForeign: (packet: ForeignPacket) => void = () => {}
   /** Datagrams sent to each `host port`. */
   readonly sent = new Map<string, number>()
   readonly #alarms = new Alarms(this.platform)
@@ -124,6 +128,7 @@ export class VirtualNet {
         })
         onConnection?.(seen)
       },
+      ...(server === undefined ? { onForeign: (packet: ForeignPacket) => this.onForeign(packet) } : {}),
       onFault: (error) => {
         throw error
       },
@@ -135,6 +140,20 @@ export class VirtualNet {
       driver.addSocket(socket)
     }
     return driver
+  }
+
+  /** A STUN server, which answers where `delays` has its address. */
+  stunServer(host: string, port = 3478): void {
+    const socket = new NetSocket(this, host, port)
+    this.#servers.add(`${host} ${port}`)
+    this.#byPublic.set(`${host} ${port}`, socket)
+    socket.onMessage = (data, from, fromPort) => {
+      const message = decodeStun(data)
+      if (message === undefined) return
+      const mapped = { ip: parseIp(from), port: fromPort }
+      const answer = encodeStun({ type: StunType.success, transactionId: message.transactionId, mapped })
+      this.carry(socket, answer, from, fromPort)
+    }
   }
 
   carry(from: NetSocket, data: Uint8Array, host: string, port: number): void {

@@ -5,8 +5,7 @@ import { PATTERN_BLOCK, PatternCheck, patternHash } from '../pattern.ts'
 import { closeOf, messageOf } from './close-text.ts'
 import { pieces, u64, writePattern } from './serve.ts'
 
-export interface Dial {
-  readonly addr: EndpointAddr
+export interface Task {
   readonly action: string
   readonly alpn: string
   readonly size: number
@@ -19,29 +18,43 @@ export interface Dial {
   readonly timeoutMs: number
 }
 
+export interface Dial extends Task {
+  readonly addr: EndpointAddr
+}
+
 type Line = Record<string, unknown>
 
 export async function run(endpoint: Endpoint, dial: Dial): Promise<Line> {
   const begin = performance.now()
   let connection: Connection
   try {
-    connection = await within(dial.timeoutMs, endpoint.connect(dial.addr, [...Buffer.from(dial.alpn)]))
+    connection = await dialed(endpoint, dial)
   } catch (error) {
     const message = messageOf(error)
     return { event: 'error', stage: 'connect', message, reason: closeOf(message) ?? null }
   }
   const connected = performance.now()
+  const line = await perform(connection, dial)
+  if (dial.holdMs > 0) await within(dial.holdMs, connection.closed()).catch(() => {})
+  connection.close(BigInt(dial.code), [...Buffer.from(dial.reason)])
+  return { ...line, alpn: dial.alpn, connectMs: connected - begin }
+}
+
+export function dialed(endpoint: Endpoint, { addr, alpn, timeoutMs }: Dial): Promise<Connection> {
+  return within(timeoutMs, endpoint.connect(addr, [...Buffer.from(alpn)]))
+}
+
+/** One action on a connection that there is already: its result or error line. */
+export async function perform(connection: Connection, dial: Task): Promise<Line> {
+  const begin = performance.now()
   let line: Line
   try {
     line = { event: 'result', ...(await within(dial.timeoutMs, act(connection, dial))) }
   } catch (error) {
     line = { event: 'error', stage: dial.action, message: messageOf(error) }
   }
-  const ms = performance.now() - connected
-  const reason = closeReason(connection)
-  if (dial.holdMs > 0) await within(dial.holdMs, connection.closed()).catch(() => {})
-  connection.close(BigInt(dial.code), [...Buffer.from(dial.reason)])
-  return { ...line, action: dial.action, alpn: dial.alpn, connectMs: connected - begin, ms, reason }
+  const ms = performance.now() - begin
+  return { ...line, action: dial.action, ms, reason: closeReason(connection) }
 }
 
 function closeReason(connection: Connection): NativeClose | null {
@@ -54,7 +67,7 @@ async function closed(connection: Connection): Promise<Line> {
   return { closed: closeOf(text) ?? { kind: 'local-transport', reason: text } }
 }
 
-async function act(connection: Connection, dial: Dial): Promise<Line> {
+async function act(connection: Connection, dial: Task): Promise<Line> {
   switch (dial.action) {
     case 'connect':
       return {}
@@ -82,7 +95,7 @@ async function act(connection: Connection, dial: Dial): Promise<Line> {
   }
 }
 
-async function transfers(connection: Connection, dial: Dial): Promise<Line> {
+async function transfers(connection: Connection, dial: Task): Promise<Line> {
   const task = async (): Promise<void> => {
     for (let index = 0; index < dial.count; index++) await transfer(connection, dial)
   }
@@ -90,7 +103,7 @@ async function transfers(connection: Connection, dial: Dial): Promise<Line> {
   return { bytes: dial.size * dial.count * dial.streams, verified: true }
 }
 
-async function transfer(connection: Connection, { action, size, uni }: Dial): Promise<void> {
+async function transfer(connection: Connection, { action, size, uni }: Task): Promise<void> {
   if (uni) {
     const send = await connection.openUni()
     await writePattern(send, size)
@@ -119,7 +132,7 @@ async function transfer(connection: Connection, { action, size, uni }: Dial): Pr
   await Promise.all([give(), take()])
 }
 
-async function push(connection: Connection, { size, count }: Dial): Promise<Line> {
+async function push(connection: Connection, { size, count }: Task): Promise<Line> {
   const { send, recv } = await connection.openBi()
   await send.writeAll([...u64(size), ...u64(count)])
   await send.finish()
@@ -134,7 +147,7 @@ async function push(connection: Connection, { size, count }: Dial): Promise<Line
   return { bytes: size * count, verified: true }
 }
 
-async function datagrams(connection: Connection, dial: Dial): Promise<Line> {
+async function datagrams(connection: Connection, dial: Task): Promise<Line> {
   const maxSize = connection.maxDatagramSize()
   if (maxSize === null) throw new Error('the peer takes no datagrams')
   const size = Math.min(Math.max(dial.size, 4), maxSize)
@@ -160,7 +173,7 @@ async function datagrams(connection: Connection, dial: Dial): Promise<Line> {
   return { sent: dial.count, received: seen.size, size, maxSize }
 }
 
-async function pingPong(connection: Connection, { size, count }: Dial): Promise<Line> {
+async function pingPong(connection: Connection, { size, count }: Task): Promise<Line> {
   const { send, recv } = await connection.openBi()
   const ping = [...PATTERN_BLOCK.subarray(0, size)]
   const times: number[] = []

@@ -6,8 +6,9 @@ import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import type { Connection, Endpoint, EndpointAddr, Incoming, RelayMode } from '@number0/iroh'
 import { closeOf, messageOf } from './close-text.ts'
-import { type Dial, run } from './dial.ts'
+import { type Dial, dialed, perform, run, type Task } from './dial.ts'
 import { ALPNS, serve } from './serve.ts'
+import { watchPaths } from './watch-paths.ts'
 
 const iroh = createRequire(import.meta.url)('@number0/iroh/index.js') as typeof import('@number0/iroh')
 
@@ -19,6 +20,8 @@ function emit(line: Line): void {
 
 let mode = 'accept'
 let nextNumber = 1
+/** Without relays nothing happens to paths that nobody asked for. */
+let hasRelays = false
 const connections = new Map<number, Connection>()
 
 async function acceptOne(incoming: Incoming): Promise<Connection> {
@@ -47,6 +50,7 @@ async function bind(args: readonly string[]): Promise<Endpoint> {
   for (const addr of binds.length > 0 ? binds : ['127.0.0.1:0', '[::1]:0']) builder.bindAddr(addr)
   builder.alpns([...ALPNS, ...extra].map((alpn) => [...Buffer.from(alpn)]))
   builder.relayMode(relayMode(relays, quicPorts, token))
+  hasRelays = relays.length > 0
   return builder.bind()
 }
 
@@ -98,6 +102,12 @@ async function decide(incoming: Incoming): Promise<void> {
     paths: pathsOf(connection),
   })
   serve(connection, number, emit)
+  await keep(connection, number)
+}
+
+/** Reports what happens to it until it ends. */
+async function keep(connection: Connection, number: number): Promise<void> {
+  if (hasRelays) watchPaths(connection, number, emit)
   const text = await connection.closed()
   connections.delete(number)
   const stats = connection.stats()
@@ -116,8 +126,9 @@ async function decide(incoming: Incoming): Promise<void> {
 }
 
 function pathsOf(connection: Connection): Line[] {
-  return connection.paths().map(({ id, remoteAddr, isSelected, rttMs, stats }) => ({
+  return connection.paths().map(({ id, remoteAddr, isRelay, isSelected, rttMs, stats }) => ({
     id,
+    kind: isRelay ? 'relay' : 'direct',
     remote: remoteAddr,
     selected: isSelected,
     rttMs,
@@ -140,12 +151,15 @@ async function acceptLoop(endpoint: Endpoint): Promise<void> {
 }
 
 function dialOf(command: Line): Dial {
+  return { ...taskOf(command), addr: addrOf(command) }
+}
+
+function taskOf(command: Line): Task {
   const text = (name: string, fallback: string): string => String(command[name] ?? fallback)
   const number = (name: string, fallback: number): number => Number(command[name] ?? fallback)
   const action = text('action', 'echo')
   const own = ['sink', 'source', 'push', 'close', 'reset'].includes(action) ? action : 'echo'
   return {
-    addr: addrOf(command),
     action,
     alpn: text('alpn', `tom/${own}/1`),
     size: number('size', action === 'rtt' ? 1 : 1024),
@@ -159,6 +173,17 @@ function dialOf(command: Line): Dial {
   }
 }
 
+/** A connection that stays: `run`, `paths` and `close` name it by its number. */
+async function connect(endpoint: Endpoint, command: Line): Promise<Line> {
+  const begin = performance.now()
+  const dial = dialOf(command)
+  const connection = await dialed(endpoint, dial)
+  const number = nextNumber++
+  connections.set(number, connection)
+  void keep(connection, number)
+  return { event: 'result', connection: number, alpn: dial.alpn, connectMs: performance.now() - begin }
+}
+
 function addrOf(command: Line): EndpointAddr {
   if (command.ticket !== undefined) return iroh.EndpointTicket.fromString(String(command.ticket)).endpointAddr()
   const addrs = command.addrs as string[]
@@ -167,7 +192,7 @@ function addrOf(command: Line): EndpointAddr {
   return new iroh.EndpointAddr(iroh.EndpointId.fromString(String(command.id)), relay ?? null, direct)
 }
 
-function accepted({ connection }: Line): Connection {
+function kept({ connection }: Line): Connection {
   const found = connections.get(Number(connection))
   if (found === undefined) throw new Error(`there is no connection ${connection}`)
   return found
@@ -177,17 +202,26 @@ async function answer(endpoint: Endpoint, command: Line): Promise<Line> {
   switch (command.cmd) {
     case 'dial':
       return run(endpoint, dialOf(command))
+    case 'connect':
+      return connect(endpoint, command)
+    case 'run':
+      return perform(kept(command), taskOf(command))
+    case 'add-address':
+      await endpoint.addExternalAddr(String(command.addr))
+      return { event: 'result' }
+    case 'remove-address':
+      return { event: 'result', removed: await endpoint.removeExternalAddr(String(command.addr)) }
     case 'incoming':
       mode = String(command.mode)
       return { event: 'result' }
     case 'close': {
-      const meant = command.connection === undefined ? [...connections.values()] : [accepted(command)]
+      const meant = command.connection === undefined ? [...connections.values()] : [kept(command)]
       for (const connection of meant)
         connection.close(BigInt(Number(command.code ?? 0)), [...Buffer.from(String(command.reason ?? ''))])
       return { event: 'result', closed: meant.length }
     }
     case 'paths':
-      return { event: 'result', paths: pathsOf(accepted(command)) }
+      return { event: 'result', paths: pathsOf(kept(command)) }
     case 'relays':
       // The package tells where the endpoint is, and nothing of how it fares there.
       return { event: 'result', relays: [], netReport: null, addrs: addrsOf(endpoint) }

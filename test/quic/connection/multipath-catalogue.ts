@@ -9,6 +9,7 @@ import {
 } from '../../../src/quic/wire/address-frames.ts'
 import { FrameType } from '../../../src/quic/wire/frame-types.ts'
 import { writeRetireConnectionId } from '../../../src/quic/wire/id-frames.ts'
+import { writeMessage } from '../../../src/quic/wire/message-frame.ts'
 import {
   writeMaxPathId,
   writePathAbandon,
@@ -16,13 +17,15 @@ import {
   writePathStatus,
   writePathsBlocked,
 } from '../../../src/quic/wire/path-frames.ts'
-import { writeFreshId } from './multipath-peer.ts'
+import { type Side, writeFreshId } from './multipath-peer.ts'
 
 export interface Specimen {
   readonly name: string
   readonly type: number
-  /** What both sides must have said in their transport parameters; `never`: we never do. */
-  readonly needs: 'multipath' | 'reports' | 'ack-frequency' | 'never'
+  /** What both sides must have said in their transport parameters. */
+  readonly needs: 'multipath' | 'reports' | 'traversal' | 'capabilities' | 'ack-frequency'
+  /** The only side that may send it. */
+  readonly sender: Side | undefined
   /** Names a path, or a maximum: `path` goes there. */
   readonly namesPath: boolean
   readonly write: (writer: Writer, path: number) => void
@@ -36,8 +39,9 @@ function row(
   needs: Specimen['needs'],
   namesPath: boolean,
   write: Specimen['write'],
+  sender?: Side,
 ): Specimen {
-  return { name, type: FrameType[name], needs, namesPath, write }
+  return { name, type: FrameType[name], needs, namesPath, write, sender }
 }
 
 /** PATH_ACK of packet 0; the ECN form adds three counts. */
@@ -61,11 +65,12 @@ export const EXTENSIONS: readonly Specimen[] = [
   row('PATH_CIDS_BLOCKED', 'multipath', true, (w, path) => writePathCidsBlocked(w, path, 0)),
   row('OBSERVED_ADDRESS_V4', 'reports', false, (w) => writeObservedAddress(w, 100, IPV4)),
   row('OBSERVED_ADDRESS_V6', 'reports', false, (w) => writeObservedAddress(w, 101, IPV6)),
-  row('ADD_ADDRESS_V4', 'never', false, (w) => writeAddAddress(w, 100, IPV4)),
-  row('ADD_ADDRESS_V6', 'never', false, (w) => writeAddAddress(w, 100, IPV6)),
-  row('REACH_OUT_V4', 'never', false, (w) => writeReachOut(w, 100, IPV4)),
-  row('REACH_OUT_V6', 'never', false, (w) => writeReachOut(w, 100, IPV6)),
-  row('REMOVE_ADDRESS', 'never', false, (w) => writeRemoveAddress(w, 100)),
+  row('ADD_ADDRESS_V4', 'traversal', false, (w) => writeAddAddress(w, 100, IPV4), 'server'),
+  row('ADD_ADDRESS_V6', 'traversal', false, (w) => writeAddAddress(w, 100, IPV6), 'server'),
+  row('REACH_OUT_V4', 'traversal', false, (w) => writeReachOut(w, 100, IPV4), 'client'),
+  row('REACH_OUT_V6', 'traversal', false, (w) => writeReachOut(w, 100, IPV6), 'client'),
+  row('REMOVE_ADDRESS', 'traversal', false, (w) => writeRemoveAddress(w, 100), 'server'),
+  row('TOM_MESSAGE', 'capabilities', false, (w) => writeMessage(w, Uint8Array.of(1, 2, 3))),
   row('IMMEDIATE_ACK', 'ack-frequency', false, (w) => w.varint(FrameType.IMMEDIATE_ACK)),
   row('ACK_FREQUENCY', 'ack-frequency', false, (w) => writeAckFrequency(w, 100, 100, 20_000, 100)),
 ]

@@ -93,6 +93,7 @@ interface NodeOptions {
   retryThreshold?: number | undefined
   alpns?: Uint8Array[] | undefined
   slots?: number | undefined
+  relays?: readonly Route[] | undefined
   trace?: ((role: 'client' | 'server', originalDestinationId: string) => TraceSink | undefined) | undefined
 }
 
@@ -115,7 +116,10 @@ export class Node {
         maxDatagramSize: () => 1452,
         // routes of the same hundred are ports of one host
         sameHost: (left, right) => Math.floor(left / 100) === Math.floor(right / 100),
-        address: (route) => ({ ip: Uint8Array.of(10, 0, 0, Math.floor(route / 100)), port: route }),
+        address: (route) =>
+          options.relays?.includes(route) === true
+            ? undefined
+            : { ip: Uint8Array.of(10, 0, 0, Math.floor(route / 100)), port: route },
       },
       secretKey: new Uint8Array(32).fill(secret),
       keyLog: (line) => this.keyLog.push(line),
@@ -143,6 +147,8 @@ export interface PairOptions {
   clientAlpns?: Uint8Array[]
   /** Slots of each node. Default 128. */
   slots?: number
+  /** Routes that lead over relays: they have no address. */
+  relays?: readonly Route[]
   /** Instead of the tap: the log's datagrams then have no packets. */
   trace?: NodeOptions['trace']
   /** Dial this key instead of the server's. */
@@ -171,14 +177,21 @@ export class Pair {
     this.#delayMs = options.delayMs ?? 10
     this.wire = options.wire ?? ((datagram) => [datagram])
     this.#onIncoming = options.onIncoming
-    const { slots, trace, retryThreshold } = options
-    this.client = new Node(this.crypto, seed * 2 + 1, 1, { server: false, settings: options.client, slots, trace })
+    const { slots, trace, retryThreshold, relays } = options
+    this.client = new Node(this.crypto, seed * 2 + 1, 1, {
+      server: false,
+      settings: options.client,
+      slots,
+      relays,
+      trace,
+    })
     this.server = new Node(this.crypto, seed * 7 + 5, 2, {
       server: true,
       settings: options.server,
       retryThreshold,
       alpns: options.serverAlpns,
       slots,
+      relays,
       trace,
     })
     this.dial(options)

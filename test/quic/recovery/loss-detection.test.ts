@@ -110,7 +110,7 @@ describe('acknowledgements', () => {
 
   test('RFC 9000 §13.2.4: an acknowledged ACK prunes the received ranges', () => {
     const bed = new Bed().confirmed()
-    for (const number of [0, 1, 3, 5]) bed.space.received.add(number, 0)
+    for (const number of [0, 1, 3, 140]) bed.space.received.add(number, 0)
     bed.send(0, { largestAckSent: 3, eliciting: false })
     bed.send(0)
     expect(bed.space.received.rangeCount).toBe(3)

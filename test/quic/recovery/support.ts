@@ -70,6 +70,8 @@ export interface SendOptions {
   readonly mtuProbe?: boolean
   readonly largestAckSent?: number
   readonly link?: LinkRecovery
+  /** To an address that is none of the path's; not ack-eliciting then, as far as recovery goes. */
+  readonly offPath?: boolean
 }
 
 export function makeLink(initialRttMs = 333, kind: 'cubic' | 'new-reno' = 'new-reno'): LinkRecovery {
@@ -112,7 +114,8 @@ export class Bed {
     if (eliciting && mtuProbe) this.writer.eliciting()
     else if (eliciting) this.writer.record(this.owner, number)
     if (options.padding === true) this.writer.inFlight = true
-    this.detection.sent(space, number, size, this.writer, options.link ?? this.link, now, mtuProbe, largestAckSent)
+    const link = options.offPath === true ? undefined : (options.link ?? this.link)
+    this.detection.sent(space, number, size, this.writer, link, now, mtuProbe, largestAckSent)
     return number
   }
 

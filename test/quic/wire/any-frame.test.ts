@@ -21,6 +21,7 @@ import {
   readStreamDataBlocked,
   readStreamsBlocked,
 } from '../../../src/quic/wire/limit-frames.ts'
+import { readMessage } from '../../../src/quic/wire/message-frame.ts'
 import {
   readMaxPathId,
   readPathAbandon,
@@ -86,6 +87,7 @@ const READERS: [type: number, read: (reader: Reader, type: number) => unknown][]
   [FrameType.REACH_OUT_V4, readReachOut],
   [FrameType.REACH_OUT_V6, readReachOut],
   [FrameType.REMOVE_ADDRESS, readRemoveAddress],
+  [FrameType.TOM_MESSAGE, readMessage],
 ]
 
 test('RFC 9000 §12.4: the list below holds every type that has fields', () => {

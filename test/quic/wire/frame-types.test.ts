@@ -52,6 +52,7 @@ const TABLE: [type: number, levels: string, marks: string][] = [
   [FrameType.REACH_OUT_V4, '___1', ''],
   [FrameType.REACH_OUT_V6, '___1', ''],
   [FrameType.REMOVE_ADDRESS, '___1', ''],
+  [FrameType.TOM_MESSAGE, '___1', ''],
 ]
 
 describe('frame types', () => {

@@ -73,6 +73,8 @@ const ROWS: [hex: string, values: Partial<TransportParameters>][] = [
   ['c0003d7f911204010108', { natTraversal: 8 }],
   ['c0003d7f911204010105', { natTraversal: 5 }],
   ['c0003d7f911204010140', { natTraversal: 64 }],
+  ['80746f6d0103', { tomCapabilities: 3 }],
+  ['80746f6d0100', { tomCapabilities: 0 }],
   [
     '0d2a7f000001002a000000000000000000000000000000010018012aabababababababababababababababab',
     { preferredAddress: PREFERRED },
@@ -168,6 +170,7 @@ describe('transport parameters on the wire', () => {
       minAckDelay: optional(fc.nat({ max: 10_000 })),
       initialMaxPathId: optional(fc.nat({ max: 2 ** 32 - 1 })),
       natTraversal: optional(fc.integer({ min: 1, max: 255 })),
+      tomCapabilities: optional(fc.maxSafeNat()),
       observedAddressRole: optional(fc.nat({ max: 2 })),
       originalDestinationConnectionId: optional(id),
       initialSourceConnectionId: optional(id),

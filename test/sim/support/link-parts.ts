@@ -83,17 +83,19 @@ export class BurstLoss implements LinkPart {
   readonly #enter: number
   readonly #leave: number
   readonly #random: SimRandom
+  readonly #longestRunMs: number
   #losing = false
   #beganAt = 0
 
-  constructor(probability: number, length: number, random: SimRandom) {
+  constructor(probability: number, length: number, random: SimRandom, longestRunMs = LONGEST_RUN_MS) {
+    this.#longestRunMs = longestRunMs
     this.#leave = 1 / length
     this.#enter = (probability * this.#leave) / (1 - probability)
     this.#random = random
   }
 
   pass(parcel: Parcel, next: (parcel: Parcel) => void): void {
-    const isOver = this.#losing && (this.#random.chance(this.#leave) || parcel.at - this.#beganAt > LONGEST_RUN_MS)
+    const isOver = this.#losing && (this.#random.chance(this.#leave) || parcel.at - this.#beganAt > this.#longestRunMs)
     if (isOver) this.#losing = false
     else if (!this.#losing && this.#random.chance(this.#enter)) {
       this.#losing = true
@@ -184,8 +186,13 @@ export class Bottleneck implements LinkPart {
     this.#queue = queue
   }
 
+  /** How long what comes now would wait, ms. */
+  backlogMs(now: number): number {
+    return Math.max(this.#freeAt - now, 0)
+  }
+
   pass(parcel: Parcel, next: (parcel: Parcel) => void): void {
-    const waits = Math.max(this.#freeAt - parcel.at, 0)
+    const waits = this.backlogMs(parcel.at)
     if (waits * this.#rate + parcel.bytes.length > this.#queue) return
     this.#freeAt = Math.max(this.#freeAt, parcel.at) + parcel.bytes.length / this.#rate
     parcel.at = this.#freeAt

@@ -41,6 +41,12 @@ interface QueuedSend {
   readonly done: () => void
 }
 
+/** What a socket is plugged into. */
+export interface SocketWire {
+  transmit(socket: SimSocket, bytes: Uint8Array, host: string, port: number): void
+  detach(socket: SimSocket): void
+}
+
 export class SimSocket implements UdpSocket {
   readonly site: string
   readonly family: Family
@@ -50,7 +56,7 @@ export class SimSocket implements UdpSocket {
   onMessage: (data: Uint8Array, host: string, port: number) => void = () => {}
   onError: (error: Error) => void = () => {}
   isClosed = false
-  readonly #network: Network
+  readonly #network: SocketWire
   readonly #clock: VirtualClock
   readonly #pace: SocketPace | undefined
   readonly #queue: QueuedSend[] = []
@@ -59,7 +65,7 @@ export class SimSocket implements UdpSocket {
   #isDraining = false
 
   constructor(
-    network: Network,
+    network: SocketWire,
     clock: VirtualClock,
     site: string,
     host: string,

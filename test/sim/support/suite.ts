@@ -1,6 +1,6 @@
 /**
  * Which seeds a test file runs, and what a failing one leaves: the command that repeats it, and its qlog. `TOM_SIM_SEED=123` (or `bulk:7`,
- * `multipath:9`, `relay:4`) runs one seed; `TOM_SIM_SEEDS=1..5000` (or a count) and `TOM_SIM_BULK_SEEDS` run others than usual.
+ * `multipath:9`, `relay:4`, `nat:3`) runs one seed; `TOM_SIM_SEEDS=1..5000` (or a count) and `TOM_SIM_BULK_SEEDS` run others than usual.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
@@ -9,9 +9,9 @@ import { interact } from './multipath/interaction.ts'
 import { type Scenario, type Size, scenarioOf } from './scenario.ts'
 import { type Outcome, Simulation } from './simulation.ts'
 
-const USUAL = { small: 500, bulk: 20, multipath: 150, relay: 6 } as const
+const USUAL = { small: 500, bulk: 20, multipath: 150, relay: 6, nat: 16 } as const
 /** Kinds of seeds: scenarios drawn beforehand, and interactions drawn as they go. */
-type Kind = Size | 'multipath' | 'relay'
+type Kind = Size | 'multipath' | 'relay' | 'nat'
 
 /** Below the folder the tests run in; git ignores what ends in .sqlog. */
 const QLOG_FOLDER = 'qlog'

@@ -16,7 +16,12 @@ export interface LinkShape {
   readonly delayMs: number
   /** Bytes a millisecond, each way. */
   readonly rate: number
+  /** Takes `bytes` across instead, from the client or to it, and calls `arrived` when they are there: in order, or never. */
+  readonly carry?: ((direction: Direction, bytes: number, arrived: () => void) => void) | undefined
 }
+
+/** From the client, or to it. */
+export type Direction = 'up' | 'down'
 
 export class SimLink implements WebSocketLink {
   readonly protocol: string
@@ -35,6 +40,7 @@ export class SimLink implements WebSocketLink {
   isAsleep = false
   readonly #clock: VirtualClock
   readonly #shape: LinkShape
+  readonly #direction: Direction
   readonly #queue: Uint8Array[] = []
   readonly #inbox: Uint8Array[] = []
   #outstanding = 0
@@ -44,9 +50,10 @@ export class SimLink implements WebSocketLink {
   #closing: WebSocketEnd | undefined = undefined
   #wasHigh = false
 
-  constructor(clock: VirtualClock, shape: LinkShape, protocol: string, localAddress: string) {
+  constructor(clock: VirtualClock, shape: LinkShape, protocol: string, localAddress: string, direction: Direction) {
     this.#clock = clock
     this.#shape = shape
+    this.#direction = direction
     this.protocol = protocol
     this.localAddress = localAddress
   }
@@ -91,7 +98,7 @@ export class SimLink implements WebSocketLink {
 
   terminate(): void {
     if (this.#isDone) return
-    if (!this.isCut) this.#clock.after(this.#shape.delayMs, () => this.peer.#end({ code: 1006, reason: 'reset' }))
+    if (!this.isCut) this.#tell(() => this.peer.#end({ code: 1006, reason: 'reset' }))
     this.#end({ code: 1006, reason: 'terminated' })
   }
 
@@ -109,10 +116,12 @@ export class SimLink implements WebSocketLink {
       const message = this.#queue.shift()!
       this.queuedBytes -= message.length
       this.#outstanding += message.length
-      this.#freeAt = Math.max(this.#freeAt, now) + message.length / this.#shape.rate
-      this.#clock.schedule(this.#freeAt + this.#shape.delayMs, () => {
+      const arrived = (): void => {
         if (!this.isCut) this.peer.#arrive(message)
-      })
+      }
+      this.#freeAt = Math.max(this.#freeAt, now) + message.length / this.#shape.rate
+      if (this.#shape.carry !== undefined) this.#shape.carry(this.#direction, message.length, arrived)
+      else this.#clock.schedule(this.#freeAt + this.#shape.delayMs, arrived)
     }
     if (this.#wasHigh && this.queuedBytes <= LOW) {
       this.#wasHigh = false
@@ -122,10 +131,18 @@ export class SimLink implements WebSocketLink {
     }
     if (this.#closing === undefined || this.#queue.length > 0 || this.isCut) return
     const end = this.#closing
-    this.#clock.schedule(Math.max(this.#freeAt, now) + this.#shape.delayMs, () => {
+    const ended = (): void => {
       this.peer.#end(end)
       this.#clock.after(this.#shape.delayMs, () => this.#end(end))
-    })
+    }
+    if (this.#shape.carry === undefined) this.#clock.schedule(Math.max(this.#freeAt, now) + this.#shape.delayMs, ended)
+    else this.#tell(ended)
+  }
+
+  /** A word without content, to the other end. */
+  #tell(arrived: () => void): void {
+    if (this.#shape.carry === undefined) this.#clock.after(this.#shape.delayMs, arrived)
+    else this.#shape.carry(this.#direction, 0, arrived)
   }
 
   #arrive(message: Uint8Array): void {
@@ -156,9 +173,10 @@ export function linkPair(
   clock: VirtualClock,
   shape: LinkShape,
   protocol: string,
+  localAddress = '10.0.0.2',
 ): { client: SimLink; server: SimLink } {
-  const client = new SimLink(clock, shape, protocol, '10.0.0.2')
-  const server = new SimLink(clock, shape, protocol, '10.0.0.1')
+  const client = new SimLink(clock, shape, protocol, localAddress, 'up')
+  const server = new SimLink(clock, shape, protocol, '10.0.0.1', 'down')
   client.peer = server
   server.peer = client
   return { client, server }

@@ -28,7 +28,7 @@ export function addrOf(node: SimEndpoint, keep: (addr: TransportAddr) => boolean
   return new EndpointAddr(id, addrs.filter(keep))
 }
 
-/** A ping of 100 bytes every 20 ms on one stream. */
+/** A ping of 100 bytes on one stream, every 20 ms unless told otherwise. */
 export class Pinging {
   sent = 0
   received = 0
@@ -39,10 +39,12 @@ export class Pinging {
   #isOver = false
   readonly #world: RelayWorld
   readonly #connection: Connection
+  readonly #everyMs: number
 
-  constructor(world: RelayWorld, connection: Connection) {
+  constructor(world: RelayWorld, connection: Connection, everyMs = 20) {
     this.#world = world
     this.#connection = connection
+    this.#everyMs = everyMs
     this.#lastAt = world.now
     this.#run().catch((error: unknown) => {
       this.error = error
@@ -80,7 +82,7 @@ export class Pinging {
       await send.write(body)
       this.sent += body.length
       await new Promise<void>((resolve) => {
-        this.#world.clock.after(20, resolve)
+        this.#world.clock.after(this.#everyMs, resolve)
       })
     }
     await send.finish()
@@ -91,4 +93,13 @@ export class Pinging {
 export function kinds(connection: Connection): { selected: string | undefined; open: string[] } {
   const paths = connection.paths()
   return { selected: paths.find(({ selected }) => selected)?.kind, open: paths.map(({ kind }) => kind).sort() }
+}
+
+/** `bytes` there and back on a stream of their own; the promise rejects when something else comes back. */
+export async function echoed(connection: Connection, bytes: number): Promise<void> {
+  const body = new Uint8Array(bytes).map((_, index) => (index * 31 + 7) & 255)
+  const { send, recv } = await connection.openBi()
+  const [answer] = await Promise.all([recv.readToEnd(bytes), send.write(body).then(() => send.finish())])
+  if (answer.length !== bytes || answer.some((byte, index) => byte !== body[index]))
+    throw new Error('not what was sent')
 }

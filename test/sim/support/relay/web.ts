@@ -8,13 +8,18 @@ import type {
 } from '../../../../src/platform/index.ts'
 import { chooseProtocol } from '../../../../src/relay/index.ts'
 import type { VirtualClock } from '../clock.ts'
-import { type LinkShape, linkPair } from './link.ts'
+import { type Direction, type LinkShape, linkPair } from './link.ts'
 import type { SimRelay } from './sim-relay.ts'
+
+/** Of what opens a connection, and of a request, bytes. */
+const HEAD = 300
 
 /** What a site has on its way to the relays. */
 export interface SimSite {
-  /** To the relay of this host. */
+  /** To the relay of this host. Throws when there is no way out. */
   shape(host: string): LinkShape
+  /** Our end of what is opened now. */
+  localAddress?(): string | undefined
 }
 
 export class SimWeb implements WebClient {
@@ -37,11 +42,11 @@ export class SimWeb implements WebClient {
     const url = new URL(options.url)
     const shape = this.#site.shape(url.hostname)
     // TCP, then the upgrade
-    await this.#wait(4 * shape.delayMs, signal)
+    await this.#roundTrips(shape, signal)
     const relay = this.#relay(url.hostname)
     const protocol = chooseProtocol(protocols.join(', '))
     if (protocol === undefined) throw new Error('the relay speaks none of these protocols')
-    const { client, server } = linkPair(this.#clock, shape, protocol)
+    const { client, server } = linkPair(this.#clock, shape, protocol, this.#site.localAddress?.())
     this.opened.push({ host: url.hostname, link: client })
     const lines = new Map(
       Object.entries(headers?.(undefined) ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
@@ -60,7 +65,7 @@ export class SimWeb implements WebClient {
 
   async get({ url, signal }: HttpGetOptions): Promise<HttpAnswer> {
     const { hostname } = new URL(url)
-    await this.#wait(4 * this.#site.shape(hostname).delayMs, signal)
+    await this.#roundTrips(this.#site.shape(hostname), signal)
     this.#relay(hostname)
     return { status: 200, header: () => undefined }
   }
@@ -72,16 +77,25 @@ export class SimWeb implements WebClient {
     return relay
   }
 
-  #wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  /** Two. */
+  #roundTrips({ delayMs, carry }: LinkShape, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
-        this.#clock.cancel(event)
+        if (event !== undefined) this.#clock.cancel(event)
         reject(signal?.reason)
       }
-      const event = this.#clock.after(ms, () => {
+      const done = (): void => {
         signal?.removeEventListener('abort', onAbort)
         resolve()
-      })
+      }
+      const legs: Direction[] = ['up', 'down', 'up', 'down']
+      const next = (): void => {
+        const leg = legs.shift()
+        if (leg === undefined) done()
+        else carry!(leg, HEAD, next)
+      }
+      const event = carry === undefined ? this.#clock.after(4 * delayMs, done) : undefined
+      if (carry !== undefined) next()
       if (signal?.aborted === true) onAbort()
       else signal?.addEventListener('abort', onAbort, { once: true })
     })
