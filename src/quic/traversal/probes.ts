@@ -41,13 +41,21 @@ export class Probes {
   /** Some probe is due: `next` may have it. */
   hasDue = false
   readonly #probes = new Map<Route, Probe>()
+  /** What the last round's challenges held, where no answer came: it may still be on its way. */
+  #late = new Map<Route, readonly Uint8Array[]>()
   #riders: Rider[] = []
   #budget = MAX_BUDGET
   #budgetAt = 0
 
-  /** Another round: what was sent in the last is forgotten. */
+  /**
+   * Another round: nothing more is sent for the last. Its answers still count, unlike iroh's: the first rounds follow each other within a round trip, as the peer's addresses come in.
+   */
   startRound(): void {
-    for (const probe of this.#probes.values()) this.#finish(probe)
+    this.#late = new Map()
+    for (const probe of this.#probes.values()) {
+      this.#finish(probe)
+      if (probe.tokens.length > 0) this.#late.set(probe.route, probe.tokens)
+    }
     this.#probes.clear()
     this.#schedule()
   }
@@ -102,7 +110,11 @@ export class Probes {
     const probe = this.#probes.get(route)
     const isOurs = (sent: Uint8Array) => sameBytes(sent, token)
     const rode = this.#riders.some((rider) => rider.route === route && isOurs(rider.token))
-    if (!rode && probe?.tokens.some(isOurs) !== true) return false
+    const isLate = this.#late.get(route)?.some(isOurs) === true
+    if (!rode && !isLate && probe?.tokens.some(isOurs) !== true) return false
+    // one path is enough for a route, however many answers come
+    if (probe?.answered === true) return false
+    this.#late.delete(route)
     this.#riders = this.#riders.filter((rider) => rider.route !== route)
     if (probe !== undefined) {
       this.#finish(probe)
@@ -141,12 +153,13 @@ export class Probes {
 
   /** Routes of this round, and challenges that ride: what there is to remember. */
   get count(): number {
-    return this.#probes.size + this.#riders.length
+    return this.#probes.size + this.#late.size + this.#riders.length
   }
 
   /** The connection has ended. */
   clear(): void {
     this.#probes.clear()
+    this.#late.clear()
     this.#riders = []
     this.#schedule()
   }

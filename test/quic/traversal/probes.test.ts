@@ -87,7 +87,7 @@ describe('answers', () => {
     }
   })
 
-  test('spec/quic.md §5.8: a late answer counts, until the next round begins', () => {
+  test('a late answer counts, until the next round but one begins', () => {
     const probes = new Probes()
     probes.add(7, 0)
     play(probes, 0, 60_000)
@@ -97,6 +97,17 @@ describe('answers', () => {
     play(probes, 0, 33)
     probes.startRound()
     expect(probes.deadline).toBe(Number.POSITIVE_INFINITY)
+    expect(probes.receiveResponse(8, token(0))).toBe(false)
+    // of the round before: the route is the same, and it is probed no more
+    probes.add(7, 40)
+    expect(probes.receiveResponse(7, token(0))).toBe(true)
+    expect(probes.deadline).toBe(Number.POSITIVE_INFINITY)
+    expect(probes.receiveResponse(7, token(1))).toBe(false)
+    probes.startRound()
+    probes.add(7, 50)
+    play(probes, 50, 60)
+    probes.startRound()
+    probes.startRound()
     expect(probes.receiveResponse(7, token(0))).toBe(false)
     expect(probes.count).toBe(0)
   })
