@@ -90,7 +90,8 @@ export class Reader {
   /** A copy of the next `count` bytes, safe to keep. */
   copy(count: number): Uint8Array {
     const at = this.#take(count)
-    return this.bytes.slice(at, at + count)
+    // not `slice`: of a Buffer that is a view
+    return Uint8Array.prototype.slice.call(this.bytes, at, at + count)
   }
 
   /** Skips `count` bytes and returns where they began. */

@@ -151,7 +151,7 @@ export class Driver {
   sendForeign(socket: UdpSocket, bytes: Uint8Array, host: string, port: number): void {
     if (this.#isClosed || !this.#sockets.has(socket)) return
     this.stats.foreignSent++
-    const copy = bytes.slice()
+    const copy = new Uint8Array(bytes)
     socket.send(copy, 0, copy.length, host, port, () => {})
   }
 

@@ -101,3 +101,10 @@ describe('GrowingWriter', () => {
     expect(bytes.length).toBe(306)
   })
 })
+
+test('a copy is one, also of a Buffer, whose slice is a view', () => {
+  const buffer = Buffer.from([1, 2, 3, 4])
+  const copy = new Reader(buffer, 1).copy(2)
+  buffer.fill(0)
+  expect(copy).toEqual(Uint8Array.of(2, 3))
+})

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { connect } from '../../src/cli/connect.ts'
 import { JsonReporter } from '../../src/cli/reporter.ts'
 import { type Run, sleep } from '../../src/cli/run.ts'
+import type { Connection } from '../../src/endpoint/index.ts'
 import { SecretKey } from '../../src/identity/index.ts'
 import { ALPN, bind, closeAfterEach } from '../endpoint/pair.ts'
 import { events } from './events.ts'
@@ -44,15 +45,16 @@ const OPTIONS = {
   continuous: false,
   summaryInterval: 0,
   maxReconnects: 10,
-  timeoutMs: 1500,
+  timeoutMs: 5000,
   bind: ['127.0.0.1:0'],
   relays: [],
 }
 
-/** Echoes, or answers something else. */
-async function echo(options: Parameters<typeof bind>[0], answer?: string) {
+/** Echoes, or answers something else; what connects is put into `connections`. */
+async function echo(options: Parameters<typeof bind>[0], answer?: string, connections: Connection[] = []) {
   const endpoint = await bind({ ...options, alpns: [] })
   endpoint.router().accept(ALPN, async (connection) => {
+    connections.push(connection)
     for (;;) {
       const { send, recv } = await connection.acceptBi()
       const data = await recv.readToEnd(1024)
@@ -149,17 +151,20 @@ test('what another dial cannot change is not tried again', async () => {
   expect(sleeps).toEqual([])
 })
 
-/** A run whose peer has gone after some pings. */
+/** A run whose peer closes the connection after some pings and refuses all others. */
 async function abandoned(options: Partial<Parameters<typeof connect>[0]>) {
   const controller = new AbortController()
   const { run, lines, sleeps } = createRun(controller.signal)
-  const server = await echo({})
-  const limits = { continuous: true, timeoutMs: 100, delayMs: 100 }
-  const done = connect({ ...OPTIONS, ...limits, ...options, target: server.addr() }, run)
+  const connections: Connection[] = []
+  const server = await echo({}, undefined, connections)
+  let dials = 0
+  server.router().filter(() => (++dials === 1 ? 'accept' : 'refuse'))
+  const defaults = { continuous: true, timeoutMs: 15_000, delayMs: 100 }
+  const done = connect({ ...OPTIONS, ...defaults, ...options, target: server.addr() }, run)
   const all = () => events(lines.join('\n'))
   const count = (name: string): number => all().filter(({ event }) => event === name).length
   await expect.poll(() => count('ping'), { timeout: 10_000 }).toBeGreaterThan(1)
-  await server.close()
+  for (const connection of connections) connection.close(0, 'gone')
   return { all, count, done, controller, sleeps }
 }
 
@@ -182,15 +187,18 @@ test.each([
   ['--max-reconnects counts attempts', { maxReconnects: 4 }, [2, 3, 4]],
   ['without --continuous there are three', { continuous: false, pings: 1000 }, [2, 3]],
 ])('spec/envelope.md §8.2: %s; the time spent in vain counts as disconnected', async (_what, options, attempts) => {
-  const { all, done } = await abandoned(options)
+  const { all, done, sleeps } = await abandoned(options)
   expect(await done).toBe(false)
   const rest = afterLoss(all())
   expect(rest.map(({ event }) => event)).toEqual(['disconnected', ...attempts.map(() => 'reconnecting'), 'summary'])
   expect(rest[0]).toMatchObject({ session_pings: all().filter(({ event }) => event === 'ping').length })
   expect(rest.slice(1, -1).map(({ attempt }) => attempt)).toEqual(attempts)
   expect(rest.at(-1)).toMatchObject({ reconnections: 0, failed_pings: 1 })
-  // Each attempt took 0.1 s.
-  expect(rest.at(-1)!.total_disconnected_s).toBeGreaterThan(0.09 * (attempts.length + 1))
+  const backoffs = sleeps.filter((ms) => ms !== 100)
+  expect(backoffs).toEqual([1000, 2000, 4000].slice(0, attempts.length))
+  // A hundredth of them was slept, and a timer may be a millisecond early.
+  const slept = backoffs.reduce((sum, ms) => sum + ms / 100 - 2, 0)
+  expect(rest.at(-1)!.total_disconnected_s).toBeGreaterThanOrEqual(slept / 1000)
 })
 
 test('an interruption between two attempts ends the run with its summary, without another attempt', async () => {

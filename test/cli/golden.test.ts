@@ -60,11 +60,13 @@ async function listen(...args: string[]): Promise<Listening> {
   return { tom, ticket: ticket!, address: address! }
 }
 
-test('spec/envelope.md §8.3: a continuous run whose listener is restarted: every event but the missed hole_punch', async () => {
+test('spec/envelope.md §8.3: a continuous run whose listener is restarted: every event but the missed hole_punch', {
+  timeout: 60_000,
+}, async () => {
   const key = join(folder, 'restarted.key')
   await writeKeyFile(key, SecretKey.generate())
   const first = await listen('--bind', '127.0.0.1:0', '--name', 'B', '--secret-file', key)
-  const flags = ['--continuous', '-d', '10', '--summary-interval', '3', '--timeout', '600', '--max-reconnects', '0']
+  const flags = ['--continuous', '-d', '10', '--summary-interval', '3', '--timeout', '4000', '--max-reconnects', '0']
   const connecting = new Tom('connect', first.ticket, '--bind', '127.0.0.1:0', '--json', '-n', 'A', ...flags)
   await connecting.match(/"event":"summary"/)
   first.tom.interrupt()
@@ -117,7 +119,7 @@ test('spec/envelope.md §8.3, CLI-4: a run without a ping over a direct path end
   )
 })
 
-test('spec/envelope.md §8.3: from relay to direct, told by both sides', async () => {
+test('spec/envelope.md §8.3: from relay to direct, told by both sides', { timeout: 60_000 }, async () => {
   const relay = new Tom('relay', '--dev', '--bind', '127.0.0.1:0')
   const [, url] = await relay.match(/^relay: (http:\/\/127\.0\.0\.1:\d+\/)$/m)
   const flags = ['--bind', '127.0.0.1:0', '--relay', url!, '--json']

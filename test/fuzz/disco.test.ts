@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { parseIp, type SocketAddress, sameBytes } from '../../src/bytes/index.ts'
 import { boxKey, sealBox, x25519PublicOf, x25519SecretOf } from '../../src/crypto/index.ts'
 import { DiscoBox } from '../../src/holepunch/disco/box.ts'
-import { MAX_PATHS, MAX_PEERS } from '../../src/holepunch/disco/constants.ts'
+import { MAX_PATHS } from '../../src/holepunch/disco/constants.ts'
 import { DiscoMachine } from '../../src/holepunch/disco/machine.ts'
 import {
   type DiscoAddress,
@@ -17,9 +17,9 @@ import { SimRandom } from '../sim/support/random.ts'
 import { FACTOR, SEED, TIMEOUT } from './support/budget.ts'
 import { mutate } from './support/mutate.ts'
 
-const PLAINTEXTS = 30_000 * FACTOR
-const PACKETS = 6_000 * FACTOR
-const STEPS = 20_000 * FACTOR
+const PLAINTEXTS = 10_000 * FACTOR
+const PACKETS = 1_500 * FACTOR
+const STEPS = 10_000 * FACTOR
 
 function addressAt(bytes: Uint8Array, at: number): SocketAddress {
   const isMapped = bytes.subarray(at, at + 12).every((byte, index) => byte === (index < 10 ? 0 : 0xff))
@@ -81,8 +81,9 @@ test(
       }
       seen.taken++
       const again = encodeDiscoMessage(message)
-      expect(sameBytes(again, plain.subarray(0, again.length))).toBe(true)
-      expect(again.length === plain.length || message.type === 'ping').toBe(true)
+      const isSame = sameBytes(again, plain.subarray(0, again.length))
+      if (!isSame || (again.length !== plain.length && message.type !== 'ping'))
+        throw new Error(`written otherwise: ${Buffer.from(plain).toString('hex')}`)
     }
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(PLAINTEXTS / 20)
   },
@@ -101,7 +102,7 @@ test(
       const result = box.open(packet, '192.0.2.1', round * 100)
       const original = packets.some((one) => {
         const copy = packet.slice()
-        if (copy.length > 37) copy[37] = one[37]!
+        if (copy.length > 37) copy[37] = (copy[37]! & 0x7f) | (one[37]! & 0x80)
         return sameBytes(copy, one)
       })
       if ((result !== undefined) !== original) throw new Error(Buffer.from(packet).toString('hex'))
@@ -132,7 +133,7 @@ test(
     for (let step = 0; step < STEPS; step++) {
       now += random.pick([0, 1, 50, 1_000, 5_000])
       if (machine.deadline() <= now) machine.tick(now)
-      expect(machine.deadline()).toBeGreaterThan(now)
+      if (machine.deadline() <= now) throw new Error(`still due at ${now}`)
       const peer = random.pick(PEERS)
       const from = someAddress(random)
       const drawn = random.pick(genuine)
@@ -151,13 +152,14 @@ test(
       for (let output = machine.nextOutput(); output !== undefined; output = machine.nextOutput()) {
         if (output.type !== 'send') continue
         sent++
-        if (output.to.kind === 'udp') expect(output.to.port).toBeGreaterThan(0)
-        if (output.message.type === 'call-me-maybe') expect(output.to.kind).toBe('relay')
+        const isUdp = output.to.kind === 'udp'
+        if (output.to.kind === 'udp' && output.to.port === 0) throw new Error('to port 0')
+        if (isUdp && output.message.type === 'call-me-maybe') throw new Error('a CallMeMaybe by UDP')
         if (output.message.type === 'ping')
           pinged.push({ transactionId: output.message.transactionId, to: output.to, peer: output.peer })
       }
-      expect(machine.peerCount).toBeLessThanOrEqual(Math.min(PEERS.length, MAX_PEERS))
     }
+    expect(machine.peerCount).toBeLessThanOrEqual(PEERS.length)
     expect(machine.pingCount).toBeLessThanOrEqual(PEERS.length * (MAX_PATHS + 1) * 2)
     expect(sent).toBeGreaterThan(STEPS / 4)
   },

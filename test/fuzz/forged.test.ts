@@ -154,6 +154,7 @@ test.each(['client', 'server'] as const)(
     const codes = new Set<number>()
     let survived = 0
     let opened = 0
+    let traversed = 0
     const before = memoryInUse()
     for (let round = 0; round < PATH_ROUNDS; round++) {
       const label = `${SEED}/paths/${evil}/${round}`
@@ -197,7 +198,9 @@ test.each(['client', 'server'] as const)(
         }
         for (const connection of pair[honest].connections) {
           if (survives(connection, codes)) survived++
-          opened += pair[honest].events.get(connection)!.filter(({ type }) => type === 'path-opened').length
+          const events = pair[honest].events.get(connection)!
+          opened += events.filter(({ type }) => type === 'path-opened').length
+          traversed += events.filter(({ type }) => /^(reach-out|remote-candidates|message)$/.test(type)).length
         }
         end(pair)
       } catch (error) {
@@ -210,6 +213,7 @@ test.each(['client', 'server'] as const)(
     expect(codes).toContain(ErrorCode.PROTOCOL_VIOLATION)
     expect(survived).toBeGreaterThan(PATH_ROUNDS / 10)
     expect(opened).toBeGreaterThan(PATH_ROUNDS)
+    expect(traversed).toBeGreaterThan(PATH_ROUNDS)
     expect(memoryInUse() - before).toBeLessThan(20_000_000)
   },
   TIMEOUT,

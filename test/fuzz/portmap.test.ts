@@ -164,9 +164,9 @@ test('spec/disco-stun-nat.md §7.1: any text is a description, an answer, or not
       seen.answers++
       if (answer.error !== undefined) expect(Number.isInteger(answer.error)).toBe(true)
     }),
-    { ...RUNS, numRuns: 4000 * FACTOR },
+    { ...RUNS, numRuns: 1500 * FACTOR },
   )
-  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(100)
+  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(50)
 })
 
 test('spec/disco-stun-nat.md §7.1: what was asked for in SOAP is read again as it was', () => {
@@ -206,9 +206,9 @@ test('spec/disco-stun-nat.md §7.3: any answer to a search leads to the gateway,
       found++
       expect(['192.168.1.1', '192.168.1.7']).toContain(url.hostname)
     }),
-    { ...RUNS, numRuns: 4000 * FACTOR },
+    { ...RUNS, numRuns: 1500 * FACTOR },
   )
-  expect(found).toBeGreaterThan(50)
+  expect(found).toBeGreaterThan(20)
 })
 
 test(
@@ -216,7 +216,7 @@ test(
   async () => {
     const random = new SimRandom(`a mad router/${SEED}`)
     let announced = 0
-    for (let round = 0; round < 150 * FACTOR; round++) {
+    for (let round = 0; round < 60 * FACTOR; round++) {
       const platform = new RouterPlatform()
       const router = platform.router!
       Object.assign(router, { pcp: random.chance(0.6), natPmp: random.chance(0.6), upnp: random.int(0, 2) })
@@ -267,7 +267,7 @@ test(
         expect(mapping.external.port).toBeGreaterThan(0)
       }
     }
-    expect(announced).toBeGreaterThan(50)
+    expect(announced).toBeGreaterThan(20)
   },
   TIMEOUT,
 )

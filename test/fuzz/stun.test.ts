@@ -11,6 +11,7 @@ const MESSAGES = 20_000 * FACTOR
 const SERVERS = ['192.0.2.1:3478', '192.0.2.2:3479', '[2001:db8::1]:3478'].map(parseSocketAddress)
 const OURS = parseSocketAddress('203.0.113.5:4100')
 const OURS_V6 = parseSocketAddress('[2001:db8::5]:4100')
+const NOWHERE = parseSocketAddress('203.0.113.5:0')
 
 /** Whatever decodes must be what a message can be. */
 function check(message: StunMessage): void {
@@ -46,7 +47,9 @@ test(
         genuine[random.int(0, genuine.length - 1)] = encodeStun({
           type: random.pick([StunType.success, StunType.success, StunType.error]),
           transactionId: id,
-          mapped: isV6 ? OURS_V6 : OURS,
+          // a server can say what it likes
+          mapped: random.chance(0.7) ? (isV6 ? OURS_V6 : OURS) : random.pick([OURS, OURS_V6, NOWHERE]),
+          ...(random.chance(0.2) ? { error: { code: random.int(0, 799), reason: '' } } : {}),
           withFingerprint: random.chance(0.3),
           ...(random.chance(0.3) ? { software: 'x'.repeat(random.int(0, 9)) } : {}),
           ...(random.chance(0.3) ? { otherAddress: random.pick(SERVERS) } : {}),

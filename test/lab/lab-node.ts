@@ -91,6 +91,7 @@ export class LabNode {
     const spawnedAt = Date.now()
     const started = new LabNode(kind, host, await NativeProgram.start<NodeEvent>(program, all, 'listening'), spawnedAt)
     world.onClose(() => started.stop())
+    world.keepLog(() => [`${kind} in ${host.name}:`, ...started.log])
     return started
   }
 

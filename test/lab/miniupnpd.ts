@@ -134,6 +134,11 @@ export class MappingHome {
     return this.#daemon?.errors ?? []
   }
 
+  /** Waits until the router's log, since its last start, has a line that matches. */
+  async daemonSays(pattern: RegExp): Promise<void> {
+    await this.#daemon!.match(pattern, 20_000)
+  }
+
   get #leaseFile(): string {
     return join(this.#folder, 'leases')
   }

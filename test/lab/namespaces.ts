@@ -122,7 +122,7 @@ function removeNamespace(name: string): void {
   }
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true
@@ -131,8 +131,11 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Removes what runs left behind that ended without a clean-up: processes in their namespaces, then the namespaces. Returns how many namespaces. */
-export function removeLeftovers(): number {
+/**
+ * Removes what runs left behind that ended without a clean-up: processes in their namespaces, then the namespaces. `own`: those of this process instead, which is about to end.
+ * Returns how many namespaces.
+ */
+export function removeLeftovers({ own = false }: { readonly own?: boolean } = {}): number {
   let listed: string[] = []
   try {
     listed = [...readdirSync('/var/run/netns'), ...readdirSync(ETC)]
@@ -141,10 +144,10 @@ export function removeLeftovers(): number {
   }
   const dead = [...new Set(listed)].filter((name) => {
     const owner = new RegExp(`^${PREFIX}-(\\d+)-`).exec(name)?.[1]
-    return owner !== undefined && !isAlive(Number(owner))
+    return owner !== undefined && (own ? Number(owner) === process.pid : !isAlive(Number(owner)))
   })
   for (const name of dead) {
-    for (const pid of pidsOf(name)) process.kill(pid, 'SIGKILL')
+    for (const pid of pidsOf(name)) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
     removeNamespace(name)
   }
   return dead.length

@@ -219,7 +219,11 @@ async function bind(args: readonly string[]): Promise<Endpoint> {
     ...(cas.length === 0 ? {} : { caCertificates: cas }),
     ...(binds.length === 0 ? {} : { bind: binds }),
     onError: (error) =>
-      process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`),
+      emit({
+        event: 'error',
+        stage: 'endpoint',
+        message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }),
     ...more,
   })
 }

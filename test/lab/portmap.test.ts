@@ -1,8 +1,7 @@
 /** Port mapping against a real MiniUPnPd, by each protocol: the mapping works, is renewed, survives a restart of the router, and is gone at the end. */
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
-import * as miniupnpd from './miniupnpd.ts'
-import { type MappingHome, type MiniupnpdOptions, miniupnpdMissing, OUTER, ROUTER } from './miniupnpd.ts'
+import { MappingHome, type MiniupnpdOptions, miniupnpdMissing, OUTER, ROUTER } from './miniupnpd.ts'
 import { canMakeNamespaces } from './namespaces.ts'
 import type { LabProcess } from './process.ts'
 
@@ -19,16 +18,26 @@ interface Row {
   readonly protocol: string
   /** What the router is found to speak: PCP, NAT-PMP, UPnP. */
   readonly speaks: readonly [boolean, boolean, boolean]
+  /** The request for the mapping, in the router's log. */
+  readonly log: RegExp
 }
 
 const ROWS: readonly Row[] = [
-  { name: 'PCP', label: 'p', options: { hasNatPmp: true, hasUpnp: true }, protocol: 'pcp', speaks: [true, true, true] },
+  {
+    name: 'PCP',
+    label: 'p',
+    options: { hasNatPmp: true, hasUpnp: true },
+    protocol: 'pcp',
+    speaks: [true, true, true],
+    log: /PCP request received from \S+ 60bytes/,
+  },
   {
     name: 'NAT-PMP',
     label: 'n',
     options: { hasNatPmp: true, dropsPcp: true },
     protocol: 'nat-pmp',
     speaks: [false, true, false],
+    log: /NAT-PMP request received from \S+ 12bytes/,
   },
   {
     name: 'UPnP, version 1',
@@ -36,8 +45,16 @@ const ROWS: readonly Row[] = [
     options: { hasUpnp: true, isIgd1: true },
     protocol: 'upnp',
     speaks: [false, false, true],
+    log: /WANIPConnection:1#AddPortMapping/,
   },
-  { name: 'UPnP, version 2', label: 'v', options: { hasUpnp: true }, protocol: 'upnp', speaks: [false, false, true] },
+  {
+    name: 'UPnP, version 2',
+    label: 'v',
+    options: { hasUpnp: true },
+    protocol: 'upnp',
+    speaks: [false, false, true],
+    log: /WANIPConnection:2#AddAnyPortMapping/,
+  },
 ]
 
 describe.skipIf(missing !== undefined)('spec/disco-stun-nat.md §7', () => {
@@ -48,7 +65,7 @@ describe.skipIf(missing !== undefined)('spec/disco-stun-nat.md §7', () => {
   })
 
   async function create(label: string, options: MiniupnpdOptions): Promise<{ home: MappingHome; client: LabProcess }> {
-    home = await miniupnpd.MappingHome.create(label, options)
+    home = await MappingHome.create(label, options)
     return { home, client: home.client(TSX, [CLIENT]) }
   }
 
@@ -75,11 +92,12 @@ describe.skipIf(missing !== undefined)('spec/disco-stun-nat.md §7', () => {
   }
 
   test.each(ROWS)('§7.3, $name: mapped, used, renewed, mapped again after a restart, deleted', async (row) => {
-    const { label, options, protocol, speaks } = row
+    const { label, options, protocol, speaks, log } = row
     const { home: at, client } = await create(label, options)
     const port = Number(await client.match(/"event":"ready","port":(\d+)/, 20_000))
     await client.match(new RegExp(`"event":"mapping","protocol":"${protocol}"`), 20_000)
     expect(mappingOf(client)).toEqual({ event: 'mapping', protocol, external: `${OUTER}:${port}` })
+    await at.daemonSays(log)
     await expectToReach(at, client, 'first')
     client.write('probe')
     const [pcp, natPmp, upnp] = speaks
@@ -114,6 +132,7 @@ describe.skipIf(missing !== undefined)('spec/disco-stun-nat.md §7', () => {
     client.write('probe')
     const probe = JSON.parse(await client.match(/^(.*"event":"probe".*)$/, 20_000))
     expect(probe).toMatchObject({ gateway: ROUTER, pcp: true })
+    await at.daemonSays(/PCP request received from \S+ 60bytes/)
     client.write('close')
     await client.match(/"event":"closed"/, 10_000)
     expect(events(client, 'mapping')).toEqual([])

@@ -1,5 +1,5 @@
 /** The programs that run in the lab: ours bundled once, so that they start in a moment; iroh's from the build cache; certificates for the relays. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,7 @@ import { build } from 'esbuild'
 import { buildNative } from '../../conformance/peer.ts'
 import { buildCli } from '../../scripts/build.ts'
 import { Pki } from '../relay/server/pki.ts'
-import { removeLeftovers } from './namespaces.ts'
+import { isAlive, removeLeftovers } from './namespaces.ts'
 
 export interface LabPrograms {
   /** For files of this run; removed at its end. */
@@ -26,6 +26,8 @@ export interface LabPrograms {
   readonly certificates: readonly { readonly chain: string; readonly key: string }[]
 }
 
+/** In the system's folder for such things; the process that made it follows. */
+const FOLDER = 'tom-lab-'
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 const STUN_SERVER = join(HERE, '../stun-server/program.ts')
 
@@ -48,7 +50,8 @@ async function bundle(entry: string, outfile: string): Promise<string> {
 /** Removes what dead runs left, then builds. `native`: iroh's program too, which takes minutes the first time. */
 export async function prepare({ native }: { readonly native: boolean }): Promise<LabPrograms> {
   removeLeftovers()
-  const folder = mkdtempSync(join(tmpdir(), 'tom-lab-'))
+  removeDeadFolders()
+  const folder = mkdtempSync(join(tmpdir(), `${FOLDER}${process.pid}-`))
   const tom = join(folder, 'tom.mjs')
   const [node, nativeBinary, stun] = await Promise.all([
     bundle(join(HERE, 'node.ts'), join(folder, 'node.mjs')),
@@ -57,6 +60,13 @@ export async function prepare({ native }: { readonly native: boolean }): Promise
     buildCli(tom),
   ])
   return { folder, tom, node, native: nativeBinary, stun, ...certify(folder) }
+}
+
+function removeDeadFolders(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const owner = name.startsWith(FOLDER) ? Number.parseInt(name.slice(FOLDER.length), 10) : Number.NaN
+    if (!Number.isNaN(owner) && !isAlive(owner)) rmSync(join(tmpdir(), name), { recursive: true, force: true })
+  }
 }
 
 function certify(folder: string): Pick<LabPrograms, 'ca' | 'certificates'> {

@@ -41,6 +41,8 @@ export interface RunContext {
   readonly pair: PairKind
   /** From 1. */
   readonly run: number
+  /** On a machine that may be slow and busy: what is judged by our own aims, not by iroh's limits, has to go direct and no more. */
+  readonly isSmoke: boolean
   /** How long what should stay calm is watched. */
   readonly minutes: number
   /** What helps to understand a failure; kept with it. */

@@ -3,9 +3,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { canMakeNamespaces } from './namespaces.ts'
+import { canMakeNamespaces, removeLeftovers } from './namespaces.ts'
 import { PAIR_KINDS, type PairKind } from './pair.ts'
 import { type LabPrograms, prepare, tidy } from './programs.ts'
+import { writeResults } from './report.ts'
 import { type RunResult, resultOf, type Scenario } from './result.ts'
 import { SCENARIOS } from './scenarios/index.ts'
 
@@ -21,6 +22,7 @@ export interface Job {
 interface Settings {
   readonly programs: LabPrograms
   readonly minutes: number
+  readonly isSmoke: boolean
   readonly logs: string | undefined
 }
 
@@ -41,12 +43,15 @@ function chosen(only: string | undefined, smoke: boolean): readonly Scenario[] {
   return SCENARIOS.filter(({ name }) => patterns.some((pattern) => matches(name, pattern)))
 }
 
-async function runJob({ scenario, pair, run }: Job, { programs, minutes, logs }: Settings): Promise<RunResult> {
+async function runJob(
+  { scenario, pair, run }: Job,
+  { programs, minutes, logs, isSmoke }: Settings,
+): Promise<RunResult> {
   let kept: readonly string[] = []
   const log = (lines: readonly string[]): void => {
     kept = lines
   }
-  const result = resultOf(scenario, pair, run, await scenario.run({ programs, pair, run, minutes, log }))
+  const result = resultOf(scenario, pair, run, await scenario.run({ programs, pair, run, minutes, isSmoke, log }))
   process.stdout.write(`${JSON.stringify(result)}\n`)
   if (logs !== undefined) {
     mkdirSync(logs, { recursive: true })
@@ -96,7 +101,7 @@ async function main(): Promise<number> {
   const pairsOf = (scenario: Scenario): readonly PairKind[] =>
     values.smoke === true ? (scenario.smoke ?? []) : scenario.pairs
   const jobs = scenarios.flatMap((scenario) =>
-    Array.from({ length: Number(values.runs ?? scenario.runs) }, (_, index) =>
+    Array.from({ length: Number(values.runs ?? (values.smoke === true ? 1 : scenario.runs)) }, (_, index) =>
       pairsOf(scenario)
         .filter((pair) => pairs?.includes(pair) ?? true)
         .map((pair): Job => ({ scenario, pair, run: index + 1 })),
@@ -105,15 +110,25 @@ async function main(): Promise<number> {
   note(`${jobs.length} runs`)
   const programs = await prepare({ native: jobs.some(({ pair }) => pair.includes('iroh')) })
   const begin = performance.now()
-  const results = await runAll(jobs, Number(values.parallel ?? 1), { programs, minutes, logs: values.logs }).finally(
-    () => tidy(programs),
-  )
+  const results = await runAll(jobs, Number(values.parallel ?? 1), {
+    programs,
+    minutes,
+    logs: values.logs,
+    isSmoke: values.smoke === true,
+  }).finally(() => tidy(programs))
+  if (values.write === true) writeResults(results, SCENARIOS)
   const failed = results.filter(({ ok }) => !ok)
   note(
     `${results.length - failed.length} of ${results.length} passed in ${((performance.now() - begin) / 1000).toFixed(0)} s`,
   )
   return failed.length === 0 ? 0 : 1
 }
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    removeLeftovers({ own: true })
+    process.exit(130)
+  })
 
 main().then(
   (code) => process.exit(code),

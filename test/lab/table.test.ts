@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import type { Ping } from './lab-node.ts'
 import { longestStallMs, percentile } from './measure.ts'
+import { merge } from './report.ts'
 import type { RunResult } from './result.ts'
 import { formatMs, groupTable, natTable, summarize, wallsTable } from './table.ts'
 
@@ -67,4 +68,10 @@ test('the walls stand beside the article', () => {
   expect(wallsTable([result('wall-lan', 1, 210)]).split('\n')[2]).toBe(
     '| same LAN | 0.37 s | 210 ms / 210 ms, 1 of 1 | – |',
   )
+})
+
+test('new runs replace all of the same scenario and pair, and nothing else', () => {
+  const kept = [result('a', 1, 10), result('a', 2, 20), result('b', 1, 30)]
+  const fresh = [result('a', 1, 99)]
+  expect(merge(kept, fresh)).toEqual([kept[2], fresh[0]])
 })

@@ -85,6 +85,7 @@ export class World {
   readonly relays: RelayHosts
   readonly #programs: LabPrograms | undefined
   #routers = 0
+  readonly #logs: (() => readonly string[])[] = []
   readonly #closers: (() => Promise<void>)[] = []
 
   private constructor(programs: LabPrograms | undefined) {
@@ -305,6 +306,15 @@ export class World {
     const text = await this.spaces.run(host.name, 'nft', ['-j', 'list', 'counter', 'inet', 'count', 'peer'])
     const { nftables } = JSON.parse(text) as { nftables: { counter?: { packets: number } }[] }
     return nftables.find(({ counter }) => counter !== undefined)?.counter?.packets ?? 0
+  }
+
+  /** What is told of the world at its end: `read` gives the lines of one program. */
+  keepLog(read: () => readonly string[]): void {
+    this.#logs.push(read)
+  }
+
+  get logs(): string[] {
+    return this.#logs.flatMap((read) => read())
   }
 
   /** Ran before the namespaces go. */

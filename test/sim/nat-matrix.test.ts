@@ -19,7 +19,7 @@ describe('spec/endpoint.md §3.6: as iroh does it', () => {
     const isDirect = isDirectPossible(boxesOf(client), boxesOf(server))
     const story = await pair(client, server, false)
     if (isDirect) await story.direct()
-    await story.stays(isDirect ? 'direct' : 'relay', 12_000)
+    await story.stays(isDirect ? 'direct' : 'relay', 7_000)
     expect(story.pinging.pause).toBeLessThan(400)
     await story.end()
   })
@@ -32,14 +32,14 @@ describe('spec/disco-stun-nat.md §8.5: with birthday probing', () => {
   ] as const)('a client behind $client and a server behind $server', async ({ client, server }) => {
     const story = await pair(client, server, true)
     await story.direct(10_000)
-    await story.stays('direct', 30_000)
+    await story.stays('direct', 10_000)
     expect(story.pinging.longestPause).toBeLessThan(400)
     await story.end()
   })
 
   test('strict and strict: the relay stays, and no ping is lost', async () => {
     const story = await pair('strict', 'strict', true)
-    await story.stays('relay', 60_000)
+    await story.stays('relay', 30_000)
     expect(story.pinging.longestPause).toBeLessThan(400)
     await story.end()
   })
@@ -67,7 +67,7 @@ describe('other places', () => {
       const shape = { client: { nat: MASQUERADE, provider }, server: { nat: MASQUERADE }, options: { birthday: false } }
       const story = await Story.begin(`provider ${provider.mapping}`, shape)
       if (isDirect) await story.direct()
-      await story.stays(isDirect ? 'direct' : 'relay', 10_000)
+      await story.stays(isDirect ? 'direct' : 'relay', 7_000)
       await story.end()
     },
   )

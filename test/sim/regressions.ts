@@ -30,6 +30,14 @@ export const NAT_REGRESSIONS: readonly { readonly seed: number; readonly broke: 
   {
     seed: 69,
     broke:
-      'after a move the path to the old address counted as validated, and the quiet relay path beside it was given up as dead',
+      'after a move the path to the old network counted as validated, and the silent relay path beside it was given up as dead',
+  },
+  {
+    seed: 160,
+    broke: 'both sides gave up another of two paths, and none was opened within the 3 s that are left then',
+  },
+  {
+    seed: 202,
+    broke: 'a relay path was given up as dead because the direct one had answered last, just before it died as well',
   },
 ]

@@ -30,3 +30,5 @@ export const MAX_ADDRESSES_ACCEPTED = 64
 export const MAX_PATHS = 128
 /** Peers kept, active or not: pings of strangers make us remember them for 45 s. A guess. */
 export const MAX_PEERS = 1_024
+/** Pings that wait for their Pong: who pings us without end is pinged back as often. Beyond this the oldest are forgotten. A guess, about 2 MB. */
+export const MAX_PINGS = 8_192

@@ -15,6 +15,7 @@ import {
   MAX_INACTIVE_PEERS,
   MAX_PATHS,
   MAX_PEERS,
+  MAX_PINGS,
   PING_TIMEOUT_MS,
   SESSION_ACTIVE_MS,
 } from './constants.ts'
@@ -267,8 +268,16 @@ export class DiscoMachine {
     const transactionId = new Uint8Array(TRANSACTION_ID_LENGTH)
     this.#random.fill(transactionId)
     path.lastPingSent = now
+    if (this.#pings.size >= MAX_PINGS) this.#forgetOldestPing()
     this.#pings.set(encodeHex(transactionId), { peer, path, at: now })
     this.#send(peer, path.address, { type: 'ping', transactionId, key: this.#ownId })
+  }
+
+  #forgetOldestPing(): void {
+    for (const oldest of this.#pings.keys()) {
+      this.#pings.delete(oldest)
+      return
+    }
   }
 
   #send(peer: DiscoPeer, to: DiscoAddress, message: DiscoMessage): void {

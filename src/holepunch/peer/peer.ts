@@ -87,11 +87,11 @@ export class Peer {
         this.#onLost(link, event.route, now)
         break
       case 'path-dead':
-        link.abandonDead(event.path, now)
-        break
       case 'path-suspect': {
         const url = link.relayUrl(event.route)
+        // a relay says of itself whether it is there
         if (url !== undefined) this.#context.onRelaySuspect(url)
+        else if (event.type === 'path-dead') link.abandonDead(event.path, now)
         return
       }
       case 'paths-available':

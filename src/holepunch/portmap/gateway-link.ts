@@ -17,6 +17,7 @@ export class GatewayLink {
   readonly #socket: UdpSocket
   /** Each takes the answer if it is its own. */
   readonly #open = new Set<(data: Uint8Array) => boolean>()
+  #isBroken = false
 
   /** Takes over `socket`, which is bound to `gateway.local`. */
   constructor(alarms: Alarms, gateway: Gateway, socket: UdpSocket) {
@@ -24,6 +25,14 @@ export class GatewayLink {
     this.#gateway = gateway
     this.#socket = socket
     socket.onMessage = (data, host, port) => this.#receive(data, host, port)
+    socket.onError = () => {
+      this.#isBroken = true
+    }
+  }
+
+  /** The socket may deliver nothing more: what is asked next should be asked over another link. */
+  get isBroken(): boolean {
+    return this.#isBroken
   }
 
   /**

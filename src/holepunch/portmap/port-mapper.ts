@@ -148,7 +148,8 @@ export class PortMapper {
   async #findRouter(): Promise<Router | undefined> {
     const gateway = await this.#findGateway()
     if (this.#end.signal.aborted) return undefined
-    if (this.#router !== undefined && isSameGateway(this.#router.gateway, gateway)) return this.#router
+    const former = this.#router
+    if (former !== undefined && !former.isBroken && isSameGateway(former.gateway, gateway)) return former
     this.#leave()
     if (gateway === undefined) return undefined
     const nonce = this.#nonceFor(gateway)

@@ -58,6 +58,11 @@ export class Router {
     return new Router(options, new GatewayLink(alarms, gateway, socket))
   }
 
+  /** Should be opened anew. */
+  get isBroken(): boolean {
+    return this.#link.isBroken
+  }
+
   /**
    * A mapping that others can use, by the best protocol that gives one; undefined when none does, or `signal` was aborted. A router that stands
    * behind another NAT gives none: what it maps is nobody's to use.

@@ -176,6 +176,7 @@ function keyOf(id: Uint8Array): string {
 function isFrom(source: SocketAddress, server: SocketAddress, change: ChangeRequest | undefined): boolean {
   const isOtherIp = !sameBytes(source.ip, server.ip)
   const isOtherPort = source.port !== server.port
+  if (source.ip.length !== server.ip.length) return false
   return isOtherIp === (change?.ip ?? false) && isOtherPort === (change?.port ?? false)
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseIp } from '../../../src/bytes/index.ts'
-import { MAX_PATHS, MAX_PEERS } from '../../../src/holepunch/disco/constants.ts'
+import { MAX_PATHS, MAX_PEERS, MAX_PINGS } from '../../../src/holepunch/disco/constants.ts'
 import type { DiscoAddress } from '../../../src/holepunch/disco/message.ts'
 import { A, B, Bench, nameOf, PEER, udp, V6, VIA_RELAY } from './machine-driver.ts'
 
@@ -412,6 +412,18 @@ describe('spec/disco-stun-nat.md §3.5: what is forgotten', () => {
     expect(bench.machine.choice(PEER, bench.now).state).toBe('unconfirmed')
     expect(bench.machine.speaks(idOf(1))).toBe(false)
     expect(bench.machine.speaks(idOf(MAX_PEERS + 3))).toBe(true)
+  })
+
+  test(`of ${MAX_PINGS} unanswered pings the oldest goes first`, () => {
+    const bench = new Bench()
+    bench.ping(A)
+    bench.sent()
+    for (let count = 1; count < MAX_PINGS; count++) bench.ping(B)
+    expect(bench.machine.pingCount).toBe(MAX_PINGS)
+    bench.ping(B)
+    expect(bench.machine.pingCount).toBe(MAX_PINGS)
+    bench.pong(A)
+    expect(bench.state).toMatch(/^unconfirmed/)
   })
 
   test('a network change forgets what was found out, not the addresses', () => {

@@ -10,6 +10,7 @@ import {
   StunProber,
 } from '../../../src/holepunch/index.ts'
 import { RelayUrl } from '../../../src/identity/index.ts'
+import type { QuicSettings } from '../../../src/quic/index.ts'
 import type { RelayConfig } from '../../../src/relay/index.ts'
 import { MINUTE, NEVER, url } from './https-relays.ts'
 import { pass, QadServer, ROOTS, VirtualNet } from './virtual-net.ts'
@@ -21,12 +22,13 @@ interface Hosts {
   readonly also?: readonly string[]
   /** Relays with address discovery: the delay to `192.0.2.<1 + index>`, one way, ms; undefined: UDP is blocked. */
   readonly relays?: readonly (number | undefined)[]
+  readonly settings?: Partial<QuicSettings>
   /** Our address by the address that is asked; default: one for all. */
   readonly nat?: (to: string) => string
 }
 
 function create(
-  { stun = [], also = [], relays = [], nat = () => '203.0.113.5:4100' }: Hosts,
+  { stun = [], also = [], relays = [], settings = {}, nat = () => '203.0.113.5:4100' }: Hosts,
   change: Partial<NetReporterOptions> = {},
 ) {
   const net = new VirtualNet()
@@ -49,7 +51,7 @@ function create(
     if (delayMs !== undefined) net.delays.set(host, delayMs)
     platform.web.hosts.set(url(`r${index}`), {})
     platform.web.names.set(`r${index}.relay.test`, [host])
-    return new QadServer(net, [host])
+    return new QadServer(net, [host], settings)
   })
   net.nat = (_socket, to) => {
     const [host, port] = nat(to).split(':') as [string, string]
@@ -208,6 +210,15 @@ describe('without relays', () => {
   })
 })
 
+test('a prober that never ends does not hold the report up', async () => {
+  const { platform, prober, reporter, reportedAt, end } = create({ stun: [10] })
+  prober.probe = () => new Promise(() => {})
+  reporter.start()
+  await pass(platform, 4000)
+  expect(reportedAt).toEqual([3000])
+  await end()
+})
+
 describe('beside relays', () => {
   test('spec/disco-stun-nat.md §6.4: what a relay sees comes first, whoever answers first; a server that sees another address shows that it varies', async () => {
     const { platform, reporter, reports, end } = create({ relays: [30], stun: [5], nat: byHost })
@@ -231,6 +242,26 @@ describe('beside relays', () => {
     reporter.start()
     await pass(platform, 4000)
     expect(text(reporter.last)).toEqual([true, '203.0.113.5:4100', undefined])
+    await end()
+  })
+
+  test('an address that changes while the report is made is no mapping that varies', async () => {
+    let port = 4100
+    const { platform, reporter, end } = create({
+      relays: [10, undefined],
+      stun: [500],
+      // so that we say something from the new address while the report is made
+      settings: { keepAliveMs: 100 },
+      nat: () => `203.0.113.5:${port}`,
+    })
+    reporter.start()
+    await pass(platform, 41)
+    port = 4999
+    await pass(platform, 900)
+    expect(text(reporter.last)).toEqual([true, '203.0.113.5:4999', undefined])
+    await pass(platform, 3000)
+    expect(text(reporter.last)).toEqual([true, '203.0.113.5:4999', undefined])
+    expect(reporter.last!.stun).toHaveLength(1)
     await end()
   })
 

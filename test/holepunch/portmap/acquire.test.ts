@@ -240,6 +240,13 @@ describe('what routers say to UPnP', () => {
     },
   )
 
+  test.each([401, 602])('spec/disco-stun-nat.md §7.1: %d to the old action: none', async (code) => {
+    const { home, ports } = await run(1, 'AddPortMapping', [code])
+    expect(ports).toHaveLength(1)
+    expect(home.said).toEqual([])
+    await home.close()
+  })
+
   test('spec/disco-stun-nat.md §7.1: of two connections the one that is up is taken', async () => {
     const home = createHome((router) => {
       upnp1(router)
@@ -319,7 +326,7 @@ describe('what is no use', () => {
   test.each(['10.1.2.3', '172.20.0.1', '192.168.0.5', '100.64.1.1', '169.254.1.1', '0.0.0.0'])(
     'spec/disco-stun-nat.md §7.3: an external address of %s is not announced, and nothing stays mapped',
     async (ip) => {
-      for (const [, prepare] of ROUTERS) {
+      for (const [, prepare, protocol] of ROUTERS) {
         const home = createHome((router) => {
           prepare(router)
           router.externalIp = ip
@@ -327,6 +334,8 @@ describe('what is no use', () => {
         await home.pass(5 * SECOND)
         expect(home.said).toEqual([])
         expect(home.router.table.size).toBe(0)
+        // PCP tells the address with a mapping only
+        if (protocol !== 'pcp') expect(home.router.heard.filter(({ what }) => /map$|^Add/.test(what))).toEqual([])
         // once the other NAT is gone
         home.router.externalIp = '203.0.113.9'
         await home.pass(HOUR)
@@ -426,6 +435,18 @@ describe('nobody there', () => {
     await unbound.pass(MINUTE)
     expect([unbound.said, unbound.errors]).toEqual([[], []])
     await unbound.close()
+  })
+
+  test('a socket that broke is replaced', async () => {
+    const home = createHome(nobody)
+    const bound = () => home.platform.sockets.filter(({ sent }) => sent.some(({ port }) => port === 5351)).length
+    await home.pass(MINUTE)
+    expect(bound()).toBe(1)
+    home.platform.sockets[0]!.onError(new Error('gone'))
+    await home.pass(5 * MINUTE)
+    expect(bound()).toBe(2)
+    expect(home.platform.sockets[0]!.isClosed).toBe(true)
+    await home.close()
   })
 
   test('without HTTP there is no UPnP', async () => {

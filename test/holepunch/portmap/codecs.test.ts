@@ -165,6 +165,7 @@ describe('the epoch', () => {
     expect(lost('pcp', [0, 0], [750, 803])).toBe(true)
     expect(lost('pcp', [0, 100], [0.1, 99])).toBe(false)
     expect(lost('pcp', [0, 100], [0.1, 98])).toBe(true)
+    expect(lost('pcp', [0, 100], [0, 98])).toBe(true)
   })
 })
 

@@ -121,6 +121,19 @@ describe.each(PROTOCOLS)('$name', (of) => {
     expect(home.router.table.size).toBe(0)
   })
 
+  test('spec/disco-stun-nat.md §7.2: another external address is noticed, too, when somebody looks', async () => {
+    const home = await mapped(of)
+    await home.pass(10 * MINUTE)
+    home.router.externalIp = '203.0.113.8'
+    // RFC 6887 §8.5: PCP counts that as a lost state, the others just name the new one
+    if (of === PCP) home.router.bootedAt = home.platform.time
+    home.mapper.request()
+    await home.pass(5 * SECOND)
+    expect(home.said).toEqual([`${of.said} ${HERE}`, `${of.said} 203.0.113.8:${LOCAL_PORT}`])
+    await home.close()
+    expect(home.router.table.size).toBe(0)
+  })
+
   test('RFC 6886 §3.7, RFC 6887 §8.5: the same router with the same address is mapped again without a word', async () => {
     const home = await mapped(of)
     await home.pass(10 * MINUTE)

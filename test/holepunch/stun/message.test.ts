@@ -125,6 +125,11 @@ describe('what is no STUN message', () => {
     const [start, software, fingerprint] = [before.slice(0, 32), before.slice(32, 40), before.slice(40)]
     expect(decodeStun(new Uint8Array([...start, ...software, ...fingerprint]))).toBeDefined()
     expect(decodeStun(new Uint8Array([...start, ...fingerprint, ...software]))).toBeUndefined()
+    const two = encodeStun({ type: StunType.success, transactionId: ID, mapped: V4, software: 'abcd' })
+    // SOFTWARE of 4 bytes becomes a FINGERPRINT that is not the last; the last one is right.
+    two.set([0x80, 0x28], 32)
+    new DataView(two.buffer).setUint32(two.length - 4, crc32(two, 0, two.length - 8) ^ 0x5354554e)
+    expect(decodeStun(two)).toBeUndefined()
   })
 })
 

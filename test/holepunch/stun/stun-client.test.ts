@@ -196,6 +196,12 @@ describe('RFC 5780 §4.4: answers from another address', () => {
     expect(found).toEqual(expected)
   })
 
+  test('another address is one of the same family', () => {
+    const { client, answer, ends } = create({ change: { ip: true, port: true } })
+    client.receive(answer(), parseSocketAddress('[2001:db8::2]:3479'), 'ours')
+    expect([ends(), client.pending]).toEqual([[], 1])
+  })
+
   test('a server that does not know CHANGE-REQUEST says so', () => {
     const { client, answer, ends } = create({ change: { ip: true, port: true } })
     const error = { code: 420, reason: 'Unknown Attribute' }

@@ -281,6 +281,58 @@ describe('in virtual time', () => {
   })
 })
 
+describe('filtering in virtual time', () => {
+  test('RFC 5780 §4.4: of a server that says nothing at all nothing follows', async () => {
+    const platform = new NetPlatform()
+    const filtering = probeFiltering(platform, '0.0.0.0', parseSocketAddress('192.0.2.1:3478'))
+    await pass(platform, 3000)
+    expect(await filtering).toBe('unknown')
+    expect(platform.sockets.map(({ sent, isClosed }) => [sent.length, isClosed])).toEqual([[4, true]])
+  })
+
+  test('RFC 5780 §4.4: by address, by address and port: what does not come within 3 s was filtered', async () => {
+    for (const [sources, expected] of [
+      [['192.0.2.1:3478'], 'address-and-port-dependent'],
+      [['192.0.2.1:3478', '192.0.2.1:3479'], 'address-dependent'],
+      [['192.0.2.1:3478', '192.0.2.1:3479', '192.0.2.2:3479'], 'endpoint-independent'],
+    ] as const) {
+      const platform = new NetPlatform()
+      const { signal } = new AbortController()
+      const filtering = probeFiltering(platform, '0.0.0.0', parseSocketAddress('192.0.2.1:3478'), signal)
+      let listeners = 0
+      const { addEventListener, removeEventListener } = signal
+      signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+        listeners++
+        addEventListener.apply(signal, args)
+      }
+      signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+        listeners--
+        removeEventListener.apply(signal, args)
+      }
+      await pass(platform, 1)
+      const [socket] = platform.sockets
+      const answered = new Set<string>()
+      const answer = () => {
+        for (const { data } of socket!.sent) {
+          const { transactionId, changeRequest } = decodeStun(data)!
+          const source = `192.0.2.${changeRequest?.ip === true ? 2 : 1}:${changeRequest?.port === true ? 3479 : 3478}`
+          if (answered.has(source) || !(sources as readonly string[]).includes(source)) continue
+          answered.add(source)
+          const [host, port] = source.split(':') as [string, string]
+          const mapped = parseSocketAddress('203.0.113.5:4100')
+          socket!.onMessage(encodeStun({ type: StunType.success, transactionId, mapped }), host, Number(port))
+        }
+      }
+      answer()
+      await pass(platform, 1)
+      answer()
+      await pass(platform, 3000)
+      expect(await filtering).toBe(expected)
+      expect(listeners).toBe(0)
+    }
+  })
+})
+
 describe('side sockets', () => {
   test('one that cannot be had closes the others', async () => {
     const platform = new VirtualPlatform()

@@ -42,6 +42,7 @@ const failover: Scenario = {
   run: (context) =>
     runPair(context, {
       relayLink: RELAY,
+      losesNone: true,
       build: twoHomes,
       async play(pair, world, { left, right }) {
         const isOurs = context.pair === 'tom-tom'
@@ -61,9 +62,9 @@ const failover: Scenario = {
           backMs: back === undefined ? null : round(back - joinedAt),
         }
         if (measures.toRelayMs > (isOurs ? 2_000 : 17_000))
-          throw new Failed(`over the relay after ${measures.toRelayMs} ms`)
+          throw new Failed(`over the relay after ${measures.toRelayMs} ms`, measures)
         if (back === undefined || back - joinedAt > (isOurs ? 10_000 : 75_000))
-          throw new Failed(`direct again after ${measures.backMs} ms`)
+          throw new Failed(`direct again after ${measures.backMs} ms`, measures)
         return measures
       },
     }),
@@ -92,6 +93,7 @@ function switching(side: Side, from: Family, to: Family): Scenario {
     run: (context) =>
       runPair<SwitchPlaces>(context, {
         relayLink: RELAY,
+        losesNone: true,
         async build(world) {
           const observer = await world.host('observer', await world.router('home', { family: 'dual' }))
           const old = await world.router('from', { family: from })
@@ -112,8 +114,9 @@ function switching(side: Side, from: Family, to: Family): Scenario {
           const answered = moved === undefined ? undefined : await pair.answeredAfter(moved, SWITCH_MS, 'direct')
           const stallMs = pair.stallSince(since)
           if (moved === undefined || answered === undefined)
-            throw new Failed(`no new direct path; stalled for ${stallMs} ms`)
-          if (context.pair === 'tom-tom' && stallMs > SWITCH_STALL_MS) throw new Failed(`stalled for ${stallMs} ms`)
+            throw new Failed(`no new direct path; stalled for ${stallMs} ms`, { switchStallMs: stallMs })
+          if (context.pair === 'tom-tom' && stallMs > SWITCH_STALL_MS)
+            throw new Failed(`stalled for ${stallMs} ms`, { switchStallMs: stallMs })
           return { movedMs: round(moved - since), switchStallMs: stallMs }
         },
       }),
@@ -134,6 +137,7 @@ function outage(seconds: number): Scenario {
     run: (context) =>
       runPair(context, {
         relayLink: RELAY,
+        losesNone: true,
         build: twoHomes,
         async play(pair, world, { right }) {
           await beDirect(pair)
@@ -145,7 +149,8 @@ function outage(seconds: number): Scenario {
           const answered = await eventually(() => pair.client.answered.find(({ at }) => at >= upAt)?.at, 20_000)
           const resumeMs = answered === undefined ? null : round(answered - upAt)
           await pause(3_000)
-          if (resumeMs === null || resumeMs > RESUME_MS) throw new Failed(`answers came again after ${resumeMs} ms`)
+          if (resumeMs === null || resumeMs > RESUME_MS)
+            throw new Failed(`answers came again after ${resumeMs} ms`, { resumeMs })
           return { resumeMs, outageStallMs: pair.stallSince(since) }
         },
       }),
@@ -164,6 +169,7 @@ const fasterLink: Scenario = {
   run: (context) =>
     runPair(context, {
       relayLink: RELAY,
+      losesNone: true,
       async build(world) {
         const [left, mobile, wire] = [
           await world.router('nat-s'),
@@ -183,7 +189,8 @@ const fasterLink: Scenario = {
         )
         const stallMs = pair.stallSince(since)
         if (fast === undefined) throw new Failed('pings did not become faster')
-        if (context.pair === 'tom-tom' && stallMs > SWITCH_STALL_MS) throw new Failed(`stalled for ${stallMs} ms`)
+        if (context.pair === 'tom-tom' && stallMs > SWITCH_STALL_MS)
+          throw new Failed(`stalled for ${stallMs} ms`, { switchStallMs: stallMs })
         return { fasterMs: round(fast - since), switchStallMs: stallMs }
       },
     }),

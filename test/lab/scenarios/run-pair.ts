@@ -13,15 +13,25 @@ export interface Story<P extends Places> {
   /** Of the relays. */
   readonly relayLink?: LinkConditions
   readonly pair?: PairOptions
+  /** Every ping must be answered, however late. */
+  readonly losesNone?: boolean
   /** Builds the homes. */
   build(world: World): Promise<P>
   /** What happens to the connected pair. Resolves with measures of its own; throws Failed when the scenario did not pass. */
-  play(pair: Pair, world: World, places: P): Promise<Readonly<Record<string, number | string | null>>>
+  play(pair: Pair, world: World, places: P): Promise<Extra>
 }
+
+type Extra = Readonly<Record<string, number | string | null>>
 
 /** The scenario did not pass; the run is measured all the same. */
 export class Failed extends Error {
   override readonly name = 'Failed'
+  readonly measures: Extra
+
+  constructor(message: string, measures: Extra = {}) {
+    super(message)
+    this.measures = measures
+  }
 }
 
 export async function runPair<P extends Places>(
@@ -29,27 +39,26 @@ export async function runPair<P extends Places>(
   story: Story<P>,
 ): Promise<Outcome> {
   let world: World | undefined
-  let pair: Pair | undefined
   try {
     world = await World.create(programs, story.relayLink === undefined ? {} : { relayLink: story.relayLink })
     const places = await story.build(world)
-    pair = await Pair.start(world, kind, places.server, places.client, story.pair)
+    const pair = await Pair.start(world, kind, places.server, places.client, story.pair)
     let why: string | undefined
-    let more: Readonly<Record<string, number | string | null>> = {}
+    let more: Extra = {}
     try {
       more = await story.play(pair, world, places)
     } catch (error) {
       if (!(error instanceof Failed)) throw error
       why = pair.closed ?? error.message
+      more = error.measures
     }
     const measures = { ...(await pair.finish()), ...more }
+    if (story.losesNone === true && measures.pingsLost !== 0) why ??= `${measures.pingsLost} pings were lost`
     return { ok: why === undefined, measures, ...(why === undefined ? {} : { why }) }
   } catch (error) {
     return { ok: false, why: error instanceof Error ? error.message : String(error), measures: {} }
   } finally {
-    if (pair !== undefined) {
-      log(['server:', ...pair.server.log, 'client:', ...pair.client.log])
-    }
+    if (world !== undefined) log(world.logs)
     await world?.close()
   }
 }

@@ -418,6 +418,26 @@ describe('from unknown addresses', () => {
     expect(pair.client.of('path-migrated')).toEqual([])
   })
 
+  test('RFC 9000 §8.1: an address that nobody proved gets three times what came from there, or less', () => {
+    const pair = pairAtRest()
+    const rogue = new RoguePeer(pair.cut(), 'server')
+    for (const [padding, expected] of [
+      [0, 59],
+      [100, 59],
+      [361, 59],
+      // here all of 1200 bytes may go, and RFC 9000 §8.2.2 wants them
+      [362, 1200],
+      [1000, 1200],
+    ] as const) {
+      const before = pair.log.length
+      const bytes = rogue.packet([...new Uint8Array(padding), 0x1a, ...challenge(7)])
+      rogue.deliver(bytes, 700)
+      const [answer] = on(pair.sentBy('client', before), 700)
+      expect(answer!.bytes.length, `${bytes.length} bytes`).toBeLessThanOrEqual(3 * bytes.length)
+      expect(answer!.bytes.length === 1200, `${bytes.length} bytes`).toBe(expected === 1200)
+    }
+  })
+
   test('spec/quic.md §5.8: where a path is proved already, the client does not ask', () => {
     const pair = withPaths(1)
     const { sent } = answerTo(pair, 'client', 200)

@@ -1,6 +1,7 @@
 /** Paths that are watched (`watchPaths`): which silence kills a path, and which does not. */
 import { describe, expect, test } from 'vitest'
-import { framesOf, withPaths } from './multipath-peer.ts'
+import { writePathChallenge } from '../../../src/quic/wire/path-frames.ts'
+import { framesOf, RoguePeer, withPaths } from './multipath-peer.ts'
 import { type Datagram, type Pair, type PairOptions, pattern, SeededRandom } from './pair.ts'
 
 const MIN = 1500
@@ -115,6 +116,18 @@ describe('a path that is dead', () => {
     chatter(pair, 12_000)
     expect(deaths(pair)).toContain('server 0')
   })
+})
+
+test('what a peer sends from other addresses, with the numbers of a path, does not keep that path alive', () => {
+  const pair = watched({ client: { keepAliveMs: 0 }, server: { keepAliveMs: 0 } })
+  const rogue = new RoguePeer(pair, 'server')
+  kill(pair, 100)
+  write(pair)
+  for (let probes = 0; probes < 30 && pair.client.of('path-dead').length === 0; probes++) {
+    rogue.send((writer) => writePathChallenge(writer, new Uint8Array(8).fill(probes)), { route: 700 })
+    pair.run(100)
+  }
+  expect(pair.client.of('path-dead')).toEqual([{ type: 'path-dead', path: 0, route: 100 }])
 })
 
 describe('a path that is not', () => {

@@ -9,7 +9,7 @@ import { interact } from './multipath/interaction.ts'
 import { type Scenario, type Size, scenarioOf } from './scenario.ts'
 import { type Outcome, Simulation } from './simulation.ts'
 
-const USUAL = { small: 500, bulk: 20, multipath: 150, relay: 6, nat: 16 } as const
+const USUAL = { small: 500, bulk: 20, multipath: 150, relay: 6, nat: 10 } as const
 /** Kinds of seeds: scenarios drawn beforehand, and interactions drawn as they go. */
 type Kind = Size | 'multipath' | 'relay' | 'nat'
 
