@@ -91,7 +91,7 @@ export class Reader {
   copy(count: number): Uint8Array {
     const at = this.#take(count)
     // not `slice`: of a Buffer that is a view
-    return Uint8Array.prototype.slice.call(this.bytes, at, at + count)
+    return new Uint8Array(this.bytes.subarray(at, at + count))
   }
 
   /** Skips `count` bytes and returns where they began. */

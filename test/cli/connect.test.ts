@@ -85,6 +85,8 @@ test('spec/envelope.md §8.3: a peer that restarts: disconnected, reconnecting, 
   const all = events(lines.join('\n'))
   expect(all.find(({ event }) => event === 'disconnected')).toMatchObject({ reason: expect.stringContaining('code 0') })
   expect(all.filter(({ event }) => event === 'path_change').length).toBe(2)
+  const back = all.find(({ event }) => event === 'reconnected')!
+  expect(all.at(-1)!.total_disconnected_s).toBeCloseTo(Number(back.reconnect_time_ms) / 1000, 2)
   // The path of the new connection is reported after the connection.
   const names = all.map(({ event }) => event)
   expect(names[names.indexOf('reconnected') + 1]).toBe('path_change')
@@ -141,6 +143,16 @@ test('spec/envelope.md §8.2: a first dial that is refused three times fails', a
   await expect(connect({ ...options, target: server.addr() }, run)).rejects.toThrow('refused the connection')
   expect(dials).toBe(3)
   expect(events(lines.join('\n')).map(({ event }) => event)).toEqual(['started', 'reconnecting', 'reconnecting'])
+})
+
+test('a time limit is for all attempts of the first dial together', async () => {
+  const gone = await bind()
+  const target = gone.addr()
+  await gone.close()
+  const { run, lines, sleeps } = createRun(new AbortController().signal)
+  await expect(connect({ ...OPTIONS, target, timeoutMs: 300 }, run)).rejects.toThrow('no answer from')
+  expect(events(lines.join('\n')).map(({ event }) => event)).toEqual(['started'])
+  expect(sleeps).toEqual([])
 })
 
 test('what another dial cannot change is not tried again', async () => {

@@ -20,6 +20,8 @@ import { Fnv, PatternCheck, patternHash, patternPieces } from './pattern.ts'
 import type { ReferencePeer } from './reference-peer.ts'
 
 export const LOOPBACK = ['127.0.0.1:0']
+/** For what is about one path: without NAT traversal the two ends find no way around a wire that is cut. */
+export const ONE_WAY = { settings: { natTraversalAddresses: undefined } }
 /** What `serve` serves. */
 export const ALPNS = ['echo', 'sink', 'source', 'push', 'close', 'reset', 'hold'].map((name) => `tom/${name}/1`)
 

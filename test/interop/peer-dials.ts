@@ -4,7 +4,7 @@ import type { NativeDial } from '../../conformance/peer.ts'
 import type { Connection, Endpoint, Incoming } from '../../src/index.ts'
 import { issuedFor, ofType } from './frame-log.ts'
 import { LowNode } from './low-node.ts'
-import { openEndpoint, openServer, strangerId } from './our-node.ts'
+import { ONE_WAY, openEndpoint, openServer, strangerId } from './our-node.ts'
 import type { ReferencePeer } from './reference-peer.ts'
 import { MIB, SUITES } from './sizes.ts'
 import { UdpRelay } from './udp-relay.ts'
@@ -215,7 +215,7 @@ export function peerDials(peerNow: () => ReferencePeer): void {
   describe('the way changes', () => {
     test('RFC 9000 §9.3: a NAT gives it another port in the middle of a transfer, and we follow', async () => {
       const connections: Connection[] = []
-      const { endpoint } = await openServer({}, (connection) => connections.push(connection))
+      const { endpoint } = await openServer(ONE_WAY, (connection) => connections.push(connection))
       const relay = await UdpRelay.open(endpoint.boundAddresses()[0]!)
       onTestFinished(() => relay.close())
       const before = relay.clientAddress
@@ -231,7 +231,7 @@ export function peerDials(peerNow: () => ReferencePeer): void {
 
     test('RFC 9000 §10.3: we forgot the connection, and our stateless reset ends it', async () => {
       const connections: Connection[] = []
-      const { endpoint } = await openServer({}, (connection) => connections.push(connection))
+      const { endpoint } = await openServer(ONE_WAY, (connection) => connections.push(connection))
       const relay = await UdpRelay.open(endpoint.boundAddresses()[0]!)
       onTestFinished(() => relay.close())
       const dialled = dial(endpoint, { addrs: [relay.address], action: 'rtt', count: 1_000_000 })

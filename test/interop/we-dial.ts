@@ -8,6 +8,7 @@ import {
   checkPattern,
   echo,
   fromSource,
+  ONE_WAY,
   openEndpoint,
   portOf,
   strangerId,
@@ -237,7 +238,7 @@ export function weDial(peerNow: () => ReferencePeer): void {
     test('RFC 9000 §9.3: a NAT gives us another port, in the middle of a transfer', async () => {
       const relay = await UdpRelay.open(v4(peerNow().addrs))
       onTestFinished(() => relay.close())
-      const endpoint = await openEndpoint()
+      const endpoint = await openEndpoint(ONE_WAY)
       const connection = await endpoint.connect(addrOf(peerNow(), relay.address), 'tom/echo/1')
       await echo(connection, 10_000)
       const transfer = echo(connection, MIB)
@@ -249,7 +250,7 @@ export function weDial(peerNow: () => ReferencePeer): void {
     test('RFC 9000 §10.3: it forgot the connection, and its stateless reset ends it', async () => {
       const relay = await UdpRelay.open(v4(peerNow().addrs))
       onTestFinished(() => relay.close())
-      const endpoint = await openEndpoint()
+      const endpoint = await openEndpoint(ONE_WAY)
       const connection = await endpoint.connect(addrOf(peerNow(), relay.address), 'tom/echo/1')
       await echo(connection, 10_000)
       relay.dropToClient = true

@@ -36,7 +36,7 @@ describe('iroh 0.35', () => {
     irohId = await iroh.match(/"ready","id":"([0-9a-f]{64})","version":"0\.35\.0"/, START_MS)
   })
   afterEach(async () => {
-    console.log(iroh.lines.join("|").slice(0, 300), iroh.errors.length, iroh.errors.filter((l) => !/reportgen|dns|netmon/.test(l)).slice(-160).join("\n"))
+    (await import('node:fs')).writeFileSync('/tmp/disco/iroh-lines.log', iroh.lines.join('\n'))
     for (const one of [iroh, ...others.splice(0)]) await one.stop('SIGKILL')
   })
 

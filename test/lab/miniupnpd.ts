@@ -67,13 +67,23 @@ export class MappingHome {
 
   static async create(label: string, options: MiniupnpdOptions): Promise<MappingHome> {
     const home = new MappingHome(label, options)
-    const spaces = home.#spaces
+    try {
+      await home.#build()
+    } catch (error) {
+      await home.close()
+      throw error
+    }
+    return home
+  }
+
+  async #build(): Promise<void> {
+    const spaces = this.#spaces
     for (const name of ['client', 'router', 'outside']) await spaces.add(name)
     await spaces.ip('router', [
       `link add lan type veth peer name eth0 netns ${spaces.full('client')}`,
       `link add wan type veth peer name eth0 netns ${spaces.full('outside')}`,
       `address add ${ROUTER}/24 dev lan`,
-      `address add ${options.outer ?? OUTER}/24 dev wan`,
+      `address add ${this.#options.outer ?? OUTER}/24 dev wan`,
       'link set lan up',
       'link set wan up',
       'route add 239.0.0.0/8 dev lan',
@@ -86,9 +96,8 @@ export class MappingHome {
     ])
     await spaces.ip('outside', [`address add ${OUTSIDE}/24 dev eth0`, 'link set eth0 up'])
     await spaces.sysctl('router', ['net.ipv4.ip_forward=1'])
-    await home.#resetRules()
-    await home.startDaemon()
-    return home
+    await this.#resetRules()
+    await this.startDaemon()
   }
 
   async startDaemon(): Promise<void> {

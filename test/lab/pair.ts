@@ -141,6 +141,7 @@ export class Pair {
       pingsDirect: pings.filter(({ via }) => via === 'direct').length,
       pingsLost: totals?.lost ?? null,
       packetsUntilDirect: this.#packets ?? null,
+      packets: await this.#packetsSent().catch(() => null),
     }
   }
 

@@ -16,6 +16,8 @@ export interface Measures {
   readonly pingsLost?: number | null
   /** By UDP, of both sides together, relays and STUN left out, until both were direct. */
   readonly packetsUntilDirect?: number | null
+  /** The same until the end of the run. */
+  readonly packets?: number | null
   /** More, as the scenario says. */
   readonly [name: string]: number | string | boolean | null | undefined
 }

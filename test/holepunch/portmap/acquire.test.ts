@@ -403,6 +403,27 @@ describe('nobody there', () => {
     await home.close()
   })
 
+  test('after a network change, and after a mapping that was lost, it is impatient again', async () => {
+    const home = createHome(nobody)
+    const since = (at: number) => home.router.times('search').filter((time) => time > at).length / 3
+    await home.pass(HOUR)
+    const changedAt = home.platform.time - home.platform.startedAt
+    home.mapper.networkChanged()
+    // rounds begin after 0, 8.75 and 32.5 s
+    await home.pass(40 * SECOND)
+    expect(since(changedAt)).toBe(3)
+    await home.pass(HOUR)
+    home.router.natPmp = true
+    await home.pass(15 * MINUTE)
+    expect(home.said).toHaveLength(1)
+    const goneAt = home.saidAt[0]! + 2 * HOUR
+    home.router.natPmp = false
+    await home.pass(goneAt - (home.platform.time - home.platform.startedAt) + 40 * SECOND)
+    expect(home.said.at(-1)).toBe('none')
+    expect(since(goneAt)).toBe(3)
+    await home.close()
+  })
+
   test('without a router nobody is asked, until there is one', async () => {
     const home = createHome((_router, platform) => {
       platform.router = undefined
@@ -414,6 +435,16 @@ describe('nobody there', () => {
     await home.pass(SECOND)
     expect(home.said).toEqual([`pcp 203.0.113.7:${LOCAL_PORT}`])
     await home.close()
+  })
+
+  test('a platform that does not answer does not keep it from ending', async () => {
+    const home = createHome((_router, platform) => {
+      Object.assign(platform, { gateway: () => new Promise(() => {}) })
+    })
+    await home.pass(MINUTE)
+    home.mapper.networkChanged()
+    await home.pass(MINUTE)
+    expect(await home.close()).toBeLessThanOrEqual(1000)
   })
 
   test('a platform that knows no router, or fails, is no mapping', async () => {

@@ -115,6 +115,8 @@ describe('NAT-PMP', () => {
     ['another version', '018000000000088e01020304'],
     ['cut', '008000000000088e010203'],
     ['longer', '008000000000088e0102030400'],
+    ['a mapping, cut', '008100000000088ea2aaa2aa00001c'],
+    ['a mapping, longer', '008100000000088ea2aaa2aa00001c2000'],
     ['another opcode', '008300000000088ea2aaa2aa00001c20'],
     ['TCP', '008200000000088ea2aaa2aa00001c20'],
   ])('RFC 6886 §3.2, §3.3: dropped: %s', (_what, text) => {

@@ -322,6 +322,28 @@ test('RFC 6887 §8.1.1: PCP: a renewal is sent again after 3, 6 and 12 s, each a
   await home.close()
 })
 
+test('a network that changes while the last change is looked at is looked at again', async () => {
+  const home = await mapped(PCP)
+  const { platform } = home
+  const next = new VirtualRouter(platform)
+  next.address = '10.0.0.138'
+  const { gateway } = platform
+  platform.gateway = async () => {
+    const found = await gateway.call(platform)
+    await new Promise<void>((resolve) => platform.alarms.after(100, resolve))
+    return found
+  }
+  home.mapper.networkChanged()
+  await home.pass(50)
+  platform.formerRouters.push(home.router)
+  platform.router = next
+  home.mapper.networkChanged()
+  await home.pass(5 * SECOND)
+  expect(next.table.size).toBe(1)
+  expect(home.router.table.size).toBe(0)
+  await home.close()
+})
+
 test('RFC 6886 §3.3: a short lease is renewed as often as it must be', async () => {
   for (const of of [PCP, NAT_PMP]) {
     const home = await mapped(of, (router) => {
