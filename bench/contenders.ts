@@ -63,7 +63,7 @@ function javascript(peer: string, options: object, spec: Omit<ContenderSpec, 'st
 /** Clock ticks a second in /proc/<pid>/stat; 100 on every Linux that Node runs on. */
 const TICKS = 100
 
-function usageOfProcess(pid: number): Usage {
+export function usageOfProcess(pid: number): Usage {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const rss = Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) * 1024

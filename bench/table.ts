@@ -1,5 +1,7 @@
 /** The table of the README: each figure with its aim and whether it is met, losing rows included. Reads results, measures nothing. */
 import { BARE_UDP, BLAST, NATIVE_OFFLOAD, NATIVE_PLAIN, NUMBER0, TOM } from './contenders.ts'
+import { HOLEPUNCH } from './holepunch/names.ts'
+import { missedPunchAims, renderPunchTable } from './holepunch/table.ts'
 import { RELAY } from './relay/names.ts'
 import { missedRelayAims, renderRelayTable } from './relay/table.ts'
 import type { Results } from './rows.ts'
@@ -106,9 +108,9 @@ function ratioToBare(results: Results, stack: string): Summary | undefined {
   return over && bare && pairedRatio(over.samples, bare.samples)
 }
 
-/** Packets alone and relays have tables of their own. */
+/** Packets alone, relays and hole punching have tables of their own. */
 function isOfStack({ figure }: { readonly figure: string }): boolean {
-  return figure !== 'protect' && figure !== RELAY
+  return figure !== 'protect' && figure !== RELAY && figure !== HOLEPUNCH
 }
 
 /** Ours, then native iroh, then the rest in the order they were measured, then what is no stack. */
@@ -152,6 +154,7 @@ export function renderTables(results: Results): string {
     protectionTable(results),
     body.length === 0 ? undefined : markdown(['figure', 'aim', '', ...stacks], 3, body),
     renderRelayTable(results),
+    renderPunchTable(results),
   ]
   if (results.absences.length > 0)
     parts.push(
@@ -169,5 +172,5 @@ export function missedAims(results: Results): string[] {
     if (ours === undefined || line.verdict?.(ours.median, results) !== 'missed') return []
     return [`${line.label}: ${formatNumber(ours.median)}, aim ${line.aim}`]
   })
-  return [...lines, ...missedRelayAims(results)]
+  return [...lines, ...missedRelayAims(results), ...missedPunchAims(results)]
 }

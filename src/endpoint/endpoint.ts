@@ -118,7 +118,7 @@ export class Endpoint {
       trustedRoots: trustedRoots ?? (() => undefined),
       stun: this.#extras.stun,
       onChange: (url) => this.#peers.relayChanged(url),
-      onReport: () => this.#onReport(),
+      onReport: () => this.#reachability.reported(),
       onError,
     })
     this.#driver = new Driver({
@@ -422,11 +422,6 @@ export class Endpoint {
   readonly #onDrained = (connection: Connection): void => {
     this.#connections.delete(connection)
     this.#drained.wake()
-  }
-
-  #onReport(): void {
-    this.#reachability.refresh()
-    this.#reachability.requestPortMapping()
   }
 
   #onNetworkChange(change: NetworkChange, isLost: boolean): void {

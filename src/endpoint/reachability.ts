@@ -9,6 +9,7 @@ import {
   messageOf,
   parseSocketAddress,
   type SocketAddress,
+  sameBytes,
 } from '../bytes/index.ts'
 import type { Driver } from '../driver/index.ts'
 import {
@@ -63,7 +64,8 @@ export class Reachability {
     this.#driver = driver
     this.refresh()
     const socket = driver.socketOf(4)
-    if (socket !== undefined) this.#portMapper?.start(socket.port)
+    // a socket on one address may not be where the router would send to
+    if (socket?.host === '0.0.0.0') this.#portMapper?.start(socket.port)
     this.#monitor?.start()
   }
 
@@ -84,7 +86,14 @@ export class Reachability {
 
   /** Our IPv4 address as others see it: what the router forwards, or what was seen from outside. */
   get publicV4(): SocketAddress | undefined {
-    return this.#portMapper?.mapping?.external ?? this.#setup.report()?.globalV4
+    return this.#mapped ?? this.#setup.report()?.globalV4
+  }
+
+  /** What the router forwards. Where others see us at another IP it is not the last router on the way, and of no use to peers. */
+  get #mapped(): SocketAddress | undefined {
+    const external = this.#portMapper?.mapping?.external
+    const seen = this.#setup.report()?.globalV4
+    return external === undefined || (seen !== undefined && !sameBytes(seen.ip, external.ip)) ? undefined : external
   }
 
   /** Looks at all sources again; tells when the result is another one. */
@@ -94,7 +103,7 @@ export class Reachability {
     const { platform, report, configuredPortV4, onCandidates } = this.#setup
     this.#local = localAddresses(driver.sockets, platform.interfaces())
     this.#candidates = ownCandidates({
-      portMapping: this.#portMapper?.mapping?.external,
+      portMapping: this.#mapped,
       report: report(),
       configuredPortV4: configuredPortV4(),
       local: this.#local,
@@ -133,9 +142,10 @@ export class Reachability {
     )
   }
 
-  /** A net report begins or a mapping is missing: asks the router again. */
-  requestPortMapping(): void {
-    if (this.#portMapper?.mapping === undefined) this.#portMapper?.request()
+  /** There is a new net report. */
+  reported(): void {
+    this.refresh()
+    this.#portMapper?.request()
   }
 
   /** Removes the port mapping; at most a second. */

@@ -210,8 +210,12 @@ describe('boxes and networks', () => {
     expect(await ask()).toEqual({ host: '198.51.100.1', port: 5 })
     behind.reboot('198.51.100.2')
     expect(await ask()).toEqual({ host: '198.51.100.2', port: 5 })
-    behind.replace(SYMMETRIC)
-    expect((await ask())?.port).not.toBe(5)
+    const ports: unknown[] = [5]
+    for (let count = 0; count < 3; count++) {
+      behind.replace(SYMMETRIC)
+      ports.push((await ask())?.port)
+    }
+    expect(new Set(ports).size).toBe(4)
   })
 
   test('interfaces come and go: sockets bound to any address follow, and what is bound to one that is gone is silent', async () => {

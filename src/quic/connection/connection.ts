@@ -561,10 +561,9 @@ export class Connection {
 
   /** No data moves any more; keys stay for the CONNECTION_CLOSE. */
   #ended(reason: CloseReason, now: number): void {
-    const { events, paths, traversal, messages, trace } = this.#parts
+    const { events, paths, traversal, trace } = this.#parts
     paths.clear()
     traversal.clear()
-    messages.clear()
     this.streams.close()
     this.datagrams.close()
     this.#receive.release()

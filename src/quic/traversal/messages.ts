@@ -63,10 +63,4 @@ export class Messages implements FrameOwner {
     this.#pending.push(frame.a)
     this.#wake()
   }
-
-  /** The connection has ended. */
-  clear(): void {
-    this.#payloads.clear()
-    this.#pending = []
-  }
 }

@@ -95,25 +95,40 @@ test('a watched path gets a fresh start', () => {
   const pair = withPaths(1, quiet)
   for (const side of ['client', 'server'] as const) pair[side].connection!.watchPaths(1500)
   pair.run(2_000)
-  const { wire } = pair
   pair.wire = (datagram) => (datagram.route === 100 ? [] : [datagram])
   pair.client.connection!.challengePath(0, pair.now)
   pair.run(1_400)
-  expect(pair.client.of('path-dead')).toEqual([])
-  pair.wire = wire
   pair.client.connection!.networkChanged(pair.now)
-  pair.run(3_000)
+  pair.run(1_400)
   expect(pair.client.of('path-dead')).toEqual([])
+  pair.until(() => pair.client.of('path-dead').length > 0)
 })
 
-test('before the handshake is over it does no harm', () => {
-  const pair = new QuicPair({ wire: () => [] })
-  pair.run(5_000)
+test('before the handshake is over it does no harm, and forgets nothing', () => {
+  const pair = new QuicPair()
+  pair.until(() => pair.client.of('connected').length > 0)
   const client = pair.client.connection!
+  expect([client.isConfirmed, client.rttMs]).toEqual([false, 20])
   client.networkChanged(pair.now)
-  pair.wire = (datagram) => [datagram]
+  expect(client.rttMs).toBe(20)
   pair.connect()
   expect(pair.carries(1_000)).toBe(true)
+})
+
+test('spec/endpoint.md §5.3: a back-off begins anew', () => {
+  const pair = multipathPair({ ...quiet, relays: [100] })
+  pair.wire = () => []
+  pair.client.connection!.ping()
+  pair.run(10_000)
+  const client = pair.client.connection!
+  const probes = () => pair.sentBy('client').length
+  const before = probes()
+  pair.run(1_000)
+  expect(probes() - before).toBeLessThanOrEqual(2)
+  client.networkChanged(pair.now)
+  // 50 ms, 100 ms, 200 ms, and so on
+  pair.run(1_000)
+  expect(probes() - before).toBeGreaterThan(6)
 })
 
 test('on a closed connection it does nothing', () => {

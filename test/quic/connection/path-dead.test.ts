@@ -61,6 +61,18 @@ describe('a path that is dead', () => {
     expect(pair.client.of('path-dead')).toHaveLength(1)
   })
 
+  test('is not forgotten because watching was asked for again', () => {
+    const pair = watched()
+    kill(pair, 100)
+    write(pair)
+    pair.flush()
+    const start = pair.now
+    pair.run(1_000)
+    pair.client.connection!.watchPaths(MIN)
+    pair.until(() => pair.client.of('path-dead').length > 0)
+    expect(pair.now - start).toBeLessThanOrEqual(MIN + 20)
+  })
+
   test('is found when only a keep-alive asks', () => {
     const pair = watched()
     pair.run(10_000)

@@ -37,6 +37,15 @@ test('RFC 9002 §6.1.1: their acknowledgements declare nothing lost that is stil
   expect(bed.detection.stats.lostPackets).toBe(0)
 })
 
+test('RFC 9002 §6.1.1: nor do they when a packet of the path is acknowledged together with them', () => {
+  const bed = warm()
+  bed.send(200)
+  bed.send(200)
+  for (let count = 0; count < 9; count++) bed.send(201, elsewhere)
+  expect(bed.ack(300, [1, 1], [3, 11])).toBe(true)
+  expect(bed.owner.lostIds).toEqual([])
+})
+
 test('RFC 9002 §5.1: they give no RTT sample, not even together with a packet of the path', () => {
   const bed = warm()
   const { samples } = bed.link.rtt

@@ -73,7 +73,5 @@ test('16 wait for an acknowledgement, of 256 bytes each', () => {
   owner.send(new Uint8Array(1))
   owner.send(new Uint8Array(1))
   expect(() => owner.send(new Uint8Array(1))).toThrow(RangeError)
-  owner.clear()
-  expect(take().frames).toEqual([])
   expect(() => owner.send(new Uint8Array(257))).toThrow(RangeError)
 })

@@ -33,6 +33,7 @@ export class Router {
   readonly #inside: Member & { isRouter: true }
   readonly #outside: Member & { isRouter: true }
   #table: NatTable
+  #replacements = 0
   #firewall: NatTable | undefined
 
   constructor(options: RouterOptions) {
@@ -82,7 +83,8 @@ export class Router {
 
   /** As if it were another box from now on, with the same address. */
   replace(behaviour: NatBehaviour): void {
-    this.#table = new NatTable(this.host, behaviour, this.#options.random.fork('nat'))
+    // with draws of its own: else it would hand out the ports of the one before
+    this.#table = new NatTable(this.host, behaviour, this.#options.random.fork(`nat ${++this.#replacements}`))
   }
 
   #out(packet: Packet): void {
