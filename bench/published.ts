@@ -39,7 +39,10 @@ export function takeOver(
 
 /** Where the figures come from, for people. */
 export function describeOrigins({ parts = [], ...origin }: Origin & Pick<Published, 'parts'>): string {
-  const later = parts.map((part) => `${part.figures.join(', ')}: commit ${part.origin.commit}, ${part.origin.date}`)
+  const later = parts.map(({ figures, origin: { commit, date, ...where } }) => {
+    const isElsewhere = where.machine !== origin.machine || where.node !== origin.node
+    return `${figures.join(', ')}: ${isElsewhere ? `${where.machine}, Node ${where.node}; ` : ''}commit ${commit}, ${date}`
+  })
   return [describeOrigin(origin), ...later].join('; ')
 }
 

@@ -6,7 +6,7 @@ import { HOLEPUNCH, NATIVE } from './names.ts'
 import { nativeSelects, OurNode, relayTicket, type Selection, startNative, wallMs } from './peers.ts'
 
 /** The first of ours pay for the compiler. */
-const WARM_UPS = 150
+const WARM_UPS = 50
 
 interface Punch {
   /** The dialling end's. */

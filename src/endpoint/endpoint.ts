@@ -153,7 +153,7 @@ export class Endpoint {
       portMapping: options.portMapping ?? false,
       monitor: options.networkMonitor ?? true,
       onCandidates: () => this.#peers.candidatesChanged(),
-      onNetworkChange: (change, isLost) => this.#onNetworkChange(change, isLost),
+      onNetworkChange: (change, isMoved) => this.#onNetworkChange(change, isMoved),
       onError,
     })
     this.#peers = new Peers({
@@ -424,13 +424,13 @@ export class Endpoint {
     this.#drained.wake()
   }
 
-  #onNetworkChange(change: NetworkChange, isLost: boolean): void {
+  #onNetworkChange(change: NetworkChange, isMoved: boolean): void {
     if (this.isClosed) return
     if (change.isMajor) {
-      this.#relays.networkChange()
+      this.#relays.networkChange(isMoved)
       this.#extras.networkChanged()
     }
-    this.#peers.networkChanged(isLost)
+    this.#peers.networkChanged(isMoved)
     this.#sockets.rebind().then((isNew) => {
       if (isNew) this.#reachability.refresh()
     })

@@ -21,7 +21,7 @@ import {
   ownCandidates,
   PortMapper,
 } from '../holepunch/index.ts'
-import type { Platform } from '../platform/index.ts'
+import type { DefaultRoutes, Platform } from '../platform/index.ts'
 import { EndpointError } from './errors.ts'
 
 export interface ReachabilitySetup {
@@ -36,8 +36,8 @@ export interface ReachabilitySetup {
   readonly monitor: boolean
   /** The addresses of `candidates` are other ones. */
   readonly onCandidates: () => void
-  /** `isLost`: an address of ours is gone. */
-  readonly onNetworkChange: (change: NetworkChange, isLost: boolean) => void
+  /** `isMoved`: an address of ours is gone, or packets leave by another interface: what the peer sends to us may reach nobody. */
+  readonly onNetworkChange: (change: NetworkChange, isMoved: boolean) => void
   readonly onError: (error: unknown) => void
 }
 
@@ -50,6 +50,7 @@ export class Reachability {
   #local: readonly SocketAddress[] = []
   #candidates: readonly OwnCandidate[] = []
   #told = ''
+  #routes: DefaultRoutes | undefined = undefined
 
   /** Throws EndpointError INVALID_OPTION for an external address that is none. */
   constructor(setup: ReachabilitySetup) {
@@ -62,6 +63,7 @@ export class Reachability {
 
   start(driver: Driver): void {
     this.#driver = driver
+    this.#routes = this.#setup.platform.defaultRoutes?.()
     this.refresh()
     const socket = driver.socketOf(4)
     // a socket on one address may not be where the router would send to
@@ -136,10 +138,17 @@ export class Reachability {
     this.refresh()
     const now = new Set(this.#local.map(({ ip }) => formatIp(ip)))
     if (change.isMajor) this.#portMapper?.networkChanged()
-    this.#setup.onNetworkChange(
-      change,
-      before.some((ip) => !now.has(ip)),
-    )
+    const hasNewRoute = this.#lookAtRoutes()
+    this.#setup.onNetworkChange(change, hasNewRoute || before.some((ip) => !now.has(ip)))
+  }
+
+  /** Whether packets of a family leave by another interface than before, or not at all. */
+  #lookAtRoutes(): boolean {
+    const before = this.#routes
+    const after = this.#setup.platform.defaultRoutes?.()
+    this.#routes = after
+    if (before === undefined || after === undefined) return false
+    return (before.v4 !== undefined && before.v4 !== after.v4) || (before.v6 !== undefined && before.v6 !== after.v6)
   }
 
   /** There is a new net report. */

@@ -7,7 +7,7 @@ import type { CryptoProvider } from '../crypto/index.ts'
 import type { Driver, RelayCarrier } from '../driver/index.ts'
 import { type NetReport, NetReporter } from '../holepunch/index.ts'
 import { RelayUrl, type SecretKey } from '../identity/index.ts'
-import type { Platform, Timer } from '../platform/index.ts'
+import type { InterfaceAddress, Platform, Timer } from '../platform/index.ts'
 import type { TrustedRoots } from '../quic/index.ts'
 import { type RelayConfig, type RelayStatus, RelayTransport } from '../relay/index.ts'
 import { EndpointError } from './errors.ts'
@@ -203,9 +203,21 @@ export class EndpointRelays {
     return [...allowed.filter(isKnown), ...allowed.filter((url) => !isKnown(url))].slice(0, MAX_RELAYS_PER_PEER)
   }
 
-  /** The network has changed: connections to relays are checked, and everything is measured anew. */
-  networkChange(): void {
-    this.#transport.networkChanged(this.#setup.platform.interfaces().map(({ host }) => host))
+  /**
+   * The network has changed: connections to relays are checked, and everything is measured anew. `isMoved`: those from interfaces that are no way out any more are made anew at
+   * once, for their packets leave by another with a sender that nobody can answer.
+   */
+  networkChange(isMoved: boolean): void {
+    const { platform } = this.#setup
+    const routes = isMoved ? platform.defaultRoutes?.() : undefined
+    const isWayOut = ({ name, internal }: InterfaceAddress): boolean =>
+      routes === undefined || internal || name === routes.v4 || name === routes.v6
+    this.#transport.networkChanged(
+      platform
+        .interfaces()
+        .filter(isWayOut)
+        .map(({ host }) => host),
+    )
     this.#reporter?.request('full')
   }
 

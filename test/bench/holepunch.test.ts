@@ -208,6 +208,8 @@ test('a run of one figure leaves the others as they were published', () => {
   expect(describeOrigins(head)).toBe(
     'M, Node v20; commit old, 2026-01-01; relay: commit older, 2026-02-02; holepunch: commit new, 2026-02-02',
   )
+  const elsewhere = { ...head, parts: [{ figures: ['x'], origin: { ...origin, machine: 'N' } }] }
+  expect(describeOrigins(elsewhere)).toBe('M, Node v20; commit old, 2026-01-01; x: N, Node v20; commit new, 2026-02-02')
   const written = JSON.parse(publishedJson(head, results.rows)) as Published
   expect(written).toMatchObject({ commit: 'old', absences: [{ stack: 'gone' }] })
   expect(written.rows).toEqual(results.rows)

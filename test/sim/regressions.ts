@@ -40,4 +40,8 @@ export const NAT_REGRESSIONS: readonly { readonly seed: number; readonly broke: 
     seed: 202,
     broke: 'a relay path was given up as dead because the direct one had answered last, just before it died as well',
   },
+  {
+    seed: 703,
+    broke: 'after a move data stayed on a path to the old network that nobody had proved to work from the new one',
+  },
 ]

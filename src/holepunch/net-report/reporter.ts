@@ -17,6 +17,8 @@ import { ReportRun } from './report-run.ts'
 /** From the end of a report to the next, ms, drawn anew each time. */
 const LEAST_PAUSE_MS = 20_000
 const MOST_PAUSE_MS = 26_000
+/** After the first report that found no relay at all, ms; each further pause is twice as long. A guess: iroh waits for the regular one. */
+const FIRST_VAIN_PAUSE_MS = 1_000
 /** An incremental report becomes a full one when the last of those is older, ms. */
 const FULL_EVERY_MS = 5 * 60_000
 
@@ -65,6 +67,8 @@ export class NetReporter {
   #isProvisional: boolean
   #last: NetReport | undefined
   #lastFullAt: number
+  /** Reports in a row that found no relay. */
+  #vain: number
 
   constructor(options: NetReporterOptions) {
     this.#options = options
@@ -81,6 +85,7 @@ export class NetReporter {
     this.#isProvisional = false
     this.#last = undefined
     this.#lastFullAt = Number.NEGATIVE_INFINITY
+    this.#vain = 0
   }
 
   /** The newest report, undefined before the first and while there are neither relays nor STUN servers. */
@@ -209,9 +214,13 @@ export class NetReporter {
     return chooseHome({ latencies, memory: this.#memory, home, wasHomeAsked, isSticky, now })
   }
 
+  /** Where no relay answered we are not to be found: then soon again, and ever less soon. */
   #pause(): void {
     if (this.#closing !== undefined) return
-    const pauseMs = LEAST_PAUSE_MS + uniform(this.#platform.random) * (MOST_PAUSE_MS - LEAST_PAUSE_MS)
+    const regularMs = LEAST_PAUSE_MS + uniform(this.#platform.random) * (MOST_PAUSE_MS - LEAST_PAUSE_MS)
+    const isInVain = this.#last !== undefined && this.#home === undefined && this.#relays().length > 0
+    this.#vain = isInVain ? this.#vain + 1 : 0
+    const pauseMs = isInVain ? Math.min(regularMs, FIRST_VAIN_PAUSE_MS * 2 ** (this.#vain - 1)) : regularMs
     this.#cancelPause?.()
     this.#cancelPause = this.#alarms.after(pauseMs, () => this.#begin('incremental'))
   }

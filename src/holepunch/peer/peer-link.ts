@@ -147,16 +147,15 @@ export class PeerLink {
   established(path: number, route: Route, now: number): void {
     this.setClocks(path, route, now)
     this.noteDirect(now)
-    if (!this.isRelay(route)) {
-      this.#untried = []
-      this.#retryMs = FIRST_RETRY_MS
-    }
+    this.#retryMs = FIRST_RETRY_MS
+    if (!this.isRelay(route)) this.#untried = []
   }
 
-  /** What was abandoned is not opened again at once: that may be why. */
+  /** What was abandoned is not opened again at once, for that may be why; unless nothing is left: then there are three seconds (spec/quic.md §5.5). */
   lost(now: number): void {
     this.noteDirect(now)
-    this.openDirect(now)
+    if (this.openPaths.length === 0) this.open(now)
+    else this.openDirect(now)
     this.#plan(now)
   }
 
@@ -256,14 +255,14 @@ export class PeerLink {
   }
 
   /**
-   * The network is another one (spec/endpoint.md §5.3). `isLost`: an address of ours is gone, so that what the peer sends to direct paths may reach nobody: they are left, and a
-   * client asks at once whether the same way works from where we are now.
+   * The network is another one (spec/endpoint.md §5.3). `isMoved`: what the peer sends to direct paths may reach nobody, so they are left where there is a relay. A client then
+   * asks whether the same way works from where we are now: on a new path, for an old one may be proved already, though not from here.
    */
-  networkChanged(isLost: boolean, now: number): void {
+  networkChanged(isMoved: boolean, now: number): void {
     if (this.quic.isClosed) return
-    for (const { id, route } of isLost ? this.directPaths : []) {
-      const opened = this.canOpen ? this.quic.openPath(route, 'backup', now) : undefined
-      if (opened !== undefined || this.usablePaths.some((path) => path.id !== id)) this.abandonDead(id, now)
+    for (const { id, route } of isMoved ? this.directPaths : []) {
+      this.abandonDead(id, now)
+      if (this.openPaths.every((path) => path.id !== id)) this.reached(route, now)
     }
     this.quic.networkChanged(now)
   }

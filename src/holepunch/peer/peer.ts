@@ -12,8 +12,8 @@ import { RoundGate } from './round-gate.ts'
 
 /** So often everything is looked at again: a better path, another choice after RTTs have drifted, ms (spec/endpoint.md §3.3). */
 const UPGRADE_MS = 60_000
-/** A direct path with traffic is dead after this much silence, or three PTOs, ms. */
-const DEAD_AFTER_MS = 1_500
+/** A direct path with traffic is dead after this much silence, or three PTOs, ms: with a packet every 100 ms it is left within 1.5 s. */
+const DEAD_AFTER_MS = 1_400
 /** After so long without a direct path more is tried than iroh would, ms: most pairs of NATs need two round trips. */
 const BIRTHDAY_AFTER_MS = 1_500
 const BIRTHDAY_AGAIN_MS = 5_000
@@ -121,10 +121,10 @@ export class Peer {
   }
 
   /** As `PeerLink.networkChanged`, and all that is known about punching may be wrong now. */
-  networkChanged(isLost: boolean, now: number): void {
+  networkChanged(isMoved: boolean, now: number): void {
     this.#gate.reset()
     for (const link of [...this.links]) {
-      link.networkChanged(isLost, now)
+      link.networkChanged(isMoved, now)
       this.#context.driver.touch(link.quic)
     }
     this.#select(now)

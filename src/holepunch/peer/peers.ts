@@ -38,8 +38,8 @@ export class Peers {
   }
 
   /** As `Peer.networkChanged`. */
-  networkChanged(isLost: boolean): void {
-    this.#each((peer, now) => peer.networkChanged(isLost, now))
+  networkChanged(isMoved: boolean): void {
+    this.#each((peer, now) => peer.networkChanged(isMoved, now))
   }
 
   relayChanged(url: string): void {
