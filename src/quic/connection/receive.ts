@@ -334,7 +334,8 @@ export class Receive {
       if (route !== path.link.route && dispatch.nonProbing && packetNumber > largestBefore && parts.role === 'server')
         follow(parts, path, route, datagramLength, now)
       // what probes another address says nothing about this one
-      if (route === path.link.route || path.linkOn(route) !== undefined) path.received(now, paths.live.length === 1)
+      if (route === path.link.route || path.linkOn(route) !== undefined)
+        path.received(now, paths.live.length === 1 || dispatch.ackEliciting)
     }
     return true
   }

@@ -195,11 +195,14 @@ export class Path implements LossEvents {
     this.#restartIdle(now)
   }
 
-  /** An authenticated packet arrived on the path, by its own route. While it is `alone`, the acknowledgements go here as well, so the peer will hear from us. */
-  received(now: number, alone: boolean): void {
+  /**
+   * An authenticated packet arrived on the path, by its own route. `isAnswered`: we answer here, so the peer will hear from us, and NATs see that the path is in use. One side's
+   * keep-alive does for both.
+   */
+  received(now: number, isAnswered: boolean): void {
     this.#sentSinceReceived = false
     this.#restartIdle(now)
-    if (alone) this.#restartKeepAlive(now)
+    if (isAnswered) this.#restartKeepAlive(now)
     if (this.liveness !== undefined) this.#heard(this.liveness, now)
   }
 

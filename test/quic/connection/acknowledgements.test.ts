@@ -121,7 +121,7 @@ describe('when packets are acknowledged', () => {
     const ranges = all.map((ack) => ack.acked_ranges.length)
     expect(Math.max(...ranges)).toBeGreaterThan(3)
     expect(Math.max(...ranges)).toBeLessThanOrEqual(64)
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 150; round++) {
       pair.client.connection!.ping()
       pair.server.connection!.ping()
       pair.run(50)
