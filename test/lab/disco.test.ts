@@ -36,7 +36,6 @@ describe('iroh 0.35', () => {
     irohId = await iroh.match(/"ready","id":"([0-9a-f]{64})","version":"0\.35\.0"/, START_MS)
   })
   afterEach(async () => {
-    (await import('node:fs')).writeFileSync('/tmp/disco/iroh-lines.log', iroh.lines.join('\n'))
     for (const one of [iroh, ...others.splice(0)]) await one.stop('SIGKILL')
   })
 

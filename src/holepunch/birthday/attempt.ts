@@ -61,6 +61,8 @@ export abstract class BirthdayAttempt {
   readonly #isPeers: (address: SocketAddress) => boolean
   readonly #random: RandomSource
   readonly #endsAt: number
+  /** What came before the answer. */
+  #early: BirthdayMessage | undefined = undefined
   #isOver = false
 
   constructor(options: AttemptOptions) {
@@ -100,11 +102,17 @@ export abstract class BirthdayAttempt {
   onMessage(message: BirthdayMessage, now: number): BirthdayAction[] {
     if (this.#isOver || !sameBytes(message.id, this.id)) return []
     if (message.type === 'end') return this.#end([])
-    if (message.type !== 'answer') return this.peer === undefined ? [] : this.onPeerMessage(message, now)
+    if (message.type !== 'answer') {
+      if (this.peer !== undefined) return this.onPeerMessage(message, now)
+      // Messages come in any order: this one may have overtaken the answer.
+      this.#early = message
+      return []
+    }
     if (!this.isWaiting) return []
     if (message.role === this.role || !this.#isPeers(message.address)) return this.abort()
     this.peer = message.address
-    return this.begin(now)
+    const actions = this.begin(now)
+    return this.#early === undefined ? actions : [...actions, ...this.onPeerMessage(this.#early, now)]
   }
 
   /** An opened disco message of the peer, from its IPv4 address `from`, on one of the sockets. */

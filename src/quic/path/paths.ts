@@ -11,6 +11,7 @@ import type { PacketWriter, SentFramePool } from '../recovery/frame-owner.ts'
 import type { LinkRecovery } from '../recovery/link-recovery.ts'
 import { LossDetection } from '../recovery/loss-detection.ts'
 import { PacketSpace } from '../recovery/packet-space.ts'
+import { takenOverWindow } from '../recovery/window-bounds.ts'
 import type { Resources } from '../resources.ts'
 import { FrameType } from '../wire/frame-types.ts'
 import type { NewConnectionIdFrame, RetireConnectionIdFrame } from '../wire/id-frames.ts'
@@ -257,6 +258,7 @@ export class Paths extends PathSet {
 
   /** The address of the path's link is proved. */
   validated(path: Path, now: number): void {
+    this.#takeOver(path)
     path.link.validated = true
     // what waits on a way that seems dead, or was never proved to be one, has somewhere to go now
     for (const other of this.live) {
@@ -267,6 +269,14 @@ export class Paths extends PathSet {
     if (path.id === 0) return
     path.restartClocks(now)
     this.#statuses.say(path)
+  }
+
+  /** A new path begins with a window that fits what is being sent to the peer already. */
+  #takeOver({ link }: Path): void {
+    const { recovery } = this.preferred.link
+    const { congestion, rtt, bytesInFlight, mtu } = link.recovery
+    if (recovery === link.recovery || !rtt.hasSample || !recovery.rtt.hasSample || bytesInFlight > 0) return
+    congestion.startFrom(takenOverWindow(recovery.bytesInFlight, recovery.rtt.smoothed, rtt.smoothed, mtu))
   }
 
   /** Is a packet on path `id` from a peer that has not used it before something to look at? A server creates the path when it proves authentic. */

@@ -19,6 +19,8 @@ export interface CongestionController {
   lost(bytes: number, largestLostSentAt: number, now: number, persistent: boolean): void
   /** Every loss of the last reduction turned out wrong: undo it where possible. */
   spurious(now: number): void
+  /** Begins with at least `bytes`, where something better than the usual start is known. Before anything was sent. */
+  startFrom(bytes: number): void
   /** The datagram size of the link changed, bytes. */
   setMtu(bytes: number): void
   /** Same kind, initial state, current MTU. */

@@ -193,6 +193,10 @@ export class Cubic implements CongestionController {
     this.#hyStart = saved.hyStart
   }
 
+  startFrom(bytes: number): void {
+    this.window = Math.max(this.window, bytes)
+  }
+
   setMtu(bytes: number): void {
     this.#mtu = bytes
     this.window = Math.max(this.window, minimumWindow(bytes))

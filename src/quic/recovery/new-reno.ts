@@ -77,6 +77,10 @@ export class NewReno implements CongestionController {
     this.#recoveryStart = saved.recoveryStart
   }
 
+  startFrom(bytes: number): void {
+    this.window = Math.max(this.window, bytes)
+  }
+
   setMtu(bytes: number): void {
     this.#mtu = bytes
     this.window = Math.max(this.window, minimumWindow(bytes))

@@ -206,6 +206,14 @@ describe('an attempt that is not agreed on', () => {
     expect(attempt.onDisco(-1, HARD, ping, 2)).toEqual([])
   })
 
+  test('what overtook the answer counts when that has come', () => {
+    const attempt = new EasyAttempt(options)
+    attempt.open(0)
+    expect(attempt.onMessage({ type: 'ready', id, sockets: 256 }, 1)).toEqual([])
+    const actions = attempt.onMessage({ type: 'answer', id, role: 'hard', address: HARD }, 2)
+    expect(actions.map(({ type }) => type)).toEqual(Array.from({ length: 8 }, () => 'ping'))
+  })
+
   test('too few sockets are not worth it, 32 are', () => {
     for (const [sockets, isOver] of [
       [31, true],

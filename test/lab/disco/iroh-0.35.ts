@@ -33,12 +33,12 @@ const iroh = await Iroh.memory({
     }),
   } as never,
 })
-if (process.env.IROH_LOG) (await import('iroh-0.35')).setLogLevel('Debug' as never)
-const endpoint = iroh.node.endpoint()
-say({ event: 'ready', id: endpoint.nodeId(), version: (await iroh.node.status()).version })
+// Held here for as long as the process lives: the binding stops accepting when the node is collected as garbage.
+const held = { iroh, endpoint: iroh.node.endpoint() }
+say({ event: 'ready', id: held.endpoint.nodeId(), version: (await iroh.node.status()).version })
 
 async function dial(id: string, address: string, text: string): Promise<void> {
-  const connection = await endpoint.connect({ nodeId: id, addresses: [address] }, ALPN)
+  const connection = await held.endpoint.connect({ nodeId: id, addresses: [address] }, ALPN)
   const { send, recv } = await connection.openBi()
   await send.writeAll(Buffer.from(text))
   await send.finish()
@@ -47,6 +47,7 @@ async function dial(id: string, address: string, text: string): Promise<void> {
   connection.close(0n, Buffer.from('bye'))
 }
 
+process.on('exit', () => held.iroh.net)
 createInterface({ input: process.stdin }).on('line', (line) => {
   const { dial: target, text } = JSON.parse(line)
   dial(target.id, target.address, text).catch((error) => say({ event: 'failed', message: String(error) }))

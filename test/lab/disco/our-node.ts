@@ -42,11 +42,11 @@ async function dial(id: string, address: string, text: string): Promise<void> {
 
 createInterface({ input: process.stdin }).on('line', (line) => {
   const { dial: target, text } = JSON.parse(line)
-  dial(target.id, target.address, text).catch((error) => say({ event: 'failed', message: String(error), stats: endpoint.stats() }))
+  dial(target.id, target.address, text).catch((error) => say({ event: 'failed', message: String(error) }))
 })
 
 for (;;) {
   const connection = await endpoint.accept()
   if (connection === undefined) break
-  echo(connection).catch((error) => say({ event: 'failed', message: String(error), stats: endpoint.stats() }))
+  echo(connection).catch((error) => say({ event: 'failed', message: String(error) }))
 }
