@@ -18,6 +18,8 @@ export interface ShapedOptions {
 const LOW_MARK = 65_536
 
 export class ShapedPlatform extends NodePlatform {
+  /** As to any other host: datagrams of 16,000 bytes through a link of 20 Mbit/s would be nobody's network. */
+  override readonly maxLoopbackDatagramSize = 1_452
   isOpen: boolean
   override readonly web: WebClient
   readonly #direct: LinkShape
