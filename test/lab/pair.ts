@@ -19,6 +19,8 @@ export interface PairOptions {
   readonly isClientCold?: boolean
   /** The client, too, waits until it is online before it dials. */
   readonly waitForClient?: boolean
+  /** The client knows all addresses of the server, as from its ticket. Default: its relay alone. */
+  readonly knowsAddresses?: boolean
 }
 
 /** After the last ping, answers are waited for so long, ms. */
@@ -54,7 +56,7 @@ export class Pair {
     this.#pinging.catch(() => {})
   }
 
-  /** The client knows of the server what a ticket tells: its id and a relay. */
+  /** The client knows the server's id and its relay, or its whole ticket. */
   static async start(
     world: World,
     kind: PairKind,
@@ -63,17 +65,19 @@ export class Pair {
     options: PairOptions = {},
   ): Promise<Pair> {
     const { startLimitMs = 30_000, intervalMs = 100, isClientCold = false, waitForClient = false } = options
+    const { knowsAddresses = false } = options
     const [serverKind, clientKind] = kind.split('-') as [NodeKind, NodeKind]
     const startClient = (): Promise<LabNode> => LabNode.start(world, clientHost, clientKind, options.client)
     const early = isClientCold ? undefined : startClient()
     const server = await LabNode.start(world, serverHost, serverKind, options.server)
     await server.online(startLimitMs)
-    const home = await homeOf(server)
+    const known = await addressesOf(server)
+    const addrs = knowsAddresses ? known : known.filter((addr) => addr.includes('://'))
     const client = await (early ?? startClient())
     if (waitForClient) await client.online(startLimitMs)
     const dialledAt = Date.now()
     const [atClient, atServer] = await Promise.all([
-      client.connect(server.id, [home], startLimitMs),
+      client.connect(server.id, addrs, startLimitMs),
       server.accepted(startLimitMs),
     ])
     return new Pair(world, { server, client, atServer, atClient, dialledAt }, intervalMs)
@@ -153,11 +157,10 @@ export class Pair {
   }
 }
 
-async function homeOf(node: LabNode): Promise<string> {
-  const { addrs } = await node.relays()
-  const home = (addrs as string[]).find((addr) => addr.includes('://'))
-  if (home === undefined) throw new Error(`${node.host.name} is online without a relay`)
-  return home
+async function addressesOf(node: LabNode): Promise<readonly string[]> {
+  const addrs = (await node.relays()).addrs as string[]
+  if (!addrs.some((addr) => addr.includes('://'))) throw new Error(`${node.host.name} is online without a relay`)
+  return addrs
 }
 
 export function round(value: number): number {

@@ -52,36 +52,38 @@ const WALLS: readonly Wall[] = [
   },
 ]
 
-/** Warm: both are online when the dial begins, as two programs are that were started earlier. Cold: the client has just started and knows no relay yet. */
-function wallScenario({ name, topology, articleMs, build }: Wall, isClientCold: boolean): Scenario {
+/**
+ * As the article measured: the clock starts with the client's process, which dials the server's ticket. Warm: both are online when the dial begins, as two programs are that were
+ * started earlier, the client knows the relay alone, and the clock starts with the dial; nothing in the article compares.
+ */
+function wallScenario({ name, topology, articleMs, build }: Wall, isWarm: boolean): Scenario {
   return {
-    name: isClientCold ? `${name}-cold` : name,
+    name: isWarm ? `${name}-warm` : name,
     group: 'walls',
     topology,
-    passes: isClientCold
-      ? 'both direct within 15 s of the dial, which a client begins that has just started'
-      : `both online; both direct, the client's first direct path within ${articleMs} ms of the dial`,
+    passes: isWarm
+      ? 'both online; both direct within 15 s of the dial, which knows the relay alone'
+      : `both direct, the client's first direct path within ${articleMs} ms of the start of its process, which dials a ticket`,
     pairs: ['tom-tom', 'iroh-iroh'],
     runs: 50,
-    ...(isClientCold ? {} : { smoke: ['tom-tom'] as const }),
+    ...(isWarm ? { smoke: ['tom-tom'] as const } : {}),
     run: (context) =>
       runPair(context, {
         relayLink: RELAY,
-        pair: isClientCold ? { isClientCold } : { waitForClient: true },
+        pair: isWarm ? { waitForClient: true } : { isClientCold: true, knowsAddresses: true },
         build,
         async play(pair) {
           if ((await pair.bothOn('direct', GIVE_UP_MS)) === undefined) throw new Failed('it stayed on the relay')
           return { articleMs }
         },
       }).then((outcome) => {
-        const took = outcome.measures.timeToDirectMs
-        if (context.isSmoke || isClientCold || !outcome.ok || typeof took !== 'number' || took <= articleMs)
-          return outcome
+        const took = outcome.measures.startToDirectMs
+        if (context.isSmoke || isWarm || !outcome.ok || typeof took !== 'number' || took <= articleMs) return outcome
         return { ...outcome, ok: false, why: `direct after ${took} ms, not within ${articleMs}` }
       }),
   }
 }
 
-export const wallScenarios: readonly Scenario[] = [false, true].flatMap((isCold) =>
-  WALLS.map((wall) => wallScenario(wall, isCold)),
+export const wallScenarios: readonly Scenario[] = [false, true].flatMap((isWarm) =>
+  WALLS.map((wall) => wallScenario(wall, isWarm)),
 )
