@@ -313,6 +313,7 @@ export class Connection {
         break
       case 'connected':
         this.#onConnected()
+        this.#watch?.onEvent(event)
         break
       case 'path-validated':
         // path 0 is open from the start; it is validated again after each move

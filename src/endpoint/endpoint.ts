@@ -94,6 +94,9 @@ export class Endpoint {
     const { platform, crypto, trustedRoots } = options.runtime
     this.#platform = platform
     this.secretKey = options.secretKey ?? SecretKey.generate(platform.random)
+    const signer = crypto.signer(this.secretKey.toBytes())
+    this.secretKey.adoptPublicKey(signer.publicKey)
+    signer.free()
     this.#onError = options.onError ?? ((error) => console.error('tom-transport:', error))
     this.#alpns = checkAlpns(options.alpns ?? [])
     const { settings, keyLog, trace, birthday = true } = options

@@ -47,6 +47,11 @@ export class SecretKey {
     return this.#id
   }
 
+  /** Internal: the public half (32 bytes) as a crypto provider has computed it. What computes it here takes 40 ms the first time, native code none. */
+  adoptPublicKey(publicKey: Uint8Array): void {
+    this.#id ??= EndpointId.fromVerifiedKey(publicKey)
+  }
+
   /** A copy of the 32-byte seed. Secret. */
   toBytes(): Uint8Array {
     return this.#seed.slice()

@@ -46,6 +46,8 @@ export class PeerLink {
   #retryMs = FIRST_RETRY_MS
   /** When ways that were lost are tried again, ms; Infinity when nothing is missing. */
   retryAt = NEVER
+  /** Addresses of ours that the peer was told before the handshake was confirmed. */
+  greeting: readonly SocketAddress[] = []
   /** Since when no direct path works, ms; Infinity while one does. */
   relayOnlySince = NEVER
 

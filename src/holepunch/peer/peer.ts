@@ -57,6 +57,9 @@ export class Peer {
     if (quic.canTraverse && quic.role === 'server') this.#advertise(link)
     this.#upgradeAt = now + UPGRADE_MS
     this.#select(now)
+    // it was a round already, unless there is somewhere to ask
+    if (link.greeting.length > 0 && link.wishes.direct.length === 0)
+      this.#gate.begin(now, link.greeting.map(formatSocketAddress))
     this.#consider(now)
   }
 

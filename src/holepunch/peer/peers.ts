@@ -52,6 +52,18 @@ export class Peers {
     this.#peers.clear()
   }
 
+  /**
+   * Only `ConnectionWatch` calls this: the handshake is complete on this side. A client says at once where it is, so that the server's probes are under way before its own addresses
+   * are here; paths have to wait until the handshake is confirmed.
+   */
+  greet(link: PeerLink): void {
+    const { quic } = link
+    const local = this.#context.localCandidates()
+    if (quic.role !== 'client' || !quic.canTraverse || local.length === 0) return
+    quic.startRound(local, this.#now)
+    link.greeting = local
+  }
+
   /** Only `ConnectionWatch` calls this: the peer of a connection that is confirmed. */
   join(link: PeerLink): Peer {
     const { peerId } = link
@@ -124,7 +136,8 @@ export class ConnectionWatch {
   }
 
   onEvent(event: ConnectionEvent): void {
-    if (event.type === 'confirmed') this.#peer = this.#peers.join(this.#link)
+    if (event.type === 'connected') this.#peers.greet(this.#link)
+    else if (event.type === 'confirmed') this.#peer = this.#peers.join(this.#link)
     else if (this.#peer === undefined) return
     else if (event.type === 'closed') {
       const peer = this.#peer
