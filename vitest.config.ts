@@ -45,8 +45,8 @@ export default defineConfig({
       // vitest leaves a core to itself otherwise, and half the machine idle
       suite('unit', 1, ['test/**/*.test.ts'], [...special, ...replacing, 'test/lab/**'], 20_000, false, WORKERS),
       suite('unit-alone', 2, replacing, [], 20_000, true),
-      suite('sim', 3, ['test/sim/**/*.test.ts'], [], 60_000, true),
-      suite('fuzz', 4, ['test/fuzz/**/*.test.ts'], [], 60_000, true),
+      suite('sim', 3, ['test/sim/**/*.test.ts'], [], 60_000, true, WORKERS),
+      suite('fuzz', 4, ['test/fuzz/**/*.test.ts'], [], 60_000, true, WORKERS),
       suite('interop', 5, ['test/interop/**/*.test.ts'], [], 60_000, true),
       suite('readme', 6, ['test/readme/**/*.test.ts'], [], 60_000, true),
       suite('load', 7, ['test/load/**/*.test.ts'], [], 150_000, true),

@@ -65,9 +65,16 @@ test('a group has a row a scenario and pair', () => {
 })
 
 test('the walls stand beside the article', () => {
-  expect(wallsTable([result('wall-lan', 1, 210)]).split('\n')[2]).toBe(
-    '| same LAN | 0.37 s | 210 ms / 210 ms, 1 of 1 | – |',
-  )
+  const cold = { ...result('wall-lan', 1, 210), startToDirectMs: 320 }
+  expect(
+    wallsTable([cold, result('wall-lan-warm', 1, 90)])
+      .split('\n')
+      .slice(2, 5),
+  ).toEqual([
+    '| same LAN | 0.37 s | 320 ms / 320 ms, 1 of 1 | – |',
+    '| … from the dial |  | 210 ms / 210 ms, 1 of 1 | – |',
+    '| … both online before, relay alone known |  | 90 ms / 90 ms, 1 of 1 | – |',
+  ])
 })
 
 test('new runs replace all of the same scenario and pair, and nothing else', () => {

@@ -160,7 +160,13 @@ export class Peer {
     if (route === this.#selected) this.#selected = undefined
     this.#select(now)
     // what was open a moment ago may open again at once: iroh waits for its next tick
-    if (wasDirect) this.#gate.reset()
+    if (!wasDirect) return
+    this.#gate.reset()
+    // an iroh client looks again when it hears of an address, and else within a minute; ours looks anyway
+    const { quic } = link
+    if (quic.role === 'client' || !quic.canTraverse || (quic.peerCapabilities & Capability.Failover) !== 0) return
+    quic.setLocalCandidates([])
+    this.#advertise(link)
   }
 
   // rounds
