@@ -45,6 +45,7 @@ export {
   formatSocketAddress,
   parseSocketAddress,
   type SocketAddress,
+  sameSocketAddress,
 } from './socket-address.ts'
 export { parseUrl } from './url.ts'
 export { decodeUtf8, encodeUtf8 } from './utf8.ts'

@@ -1,6 +1,6 @@
 /** An IP address with a port: text (`1.2.3.4:5`, `[::1]:5`), order and canonical form. The IP part is `ip.ts`'s. */
 import { EncodingError, quote } from './encoding-error.ts'
-import { canonicalIp, compareIp, formatIp, parseIp } from './ip.ts'
+import { canonicalIp, compareIp, formatIp, parseIp, sameBytes } from './ip.ts'
 
 /** Read-only by contract: nobody writes into `ip` (4 or 16 bytes, network order). */
 export interface SocketAddress {
@@ -39,4 +39,9 @@ export function compareSocketAddresses(left: SocketAddress, right: SocketAddress
 /** `host:port`, with brackets around IPv6. `host` is taken as it is. */
 export function formatHostPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** The same IP, in the same form, and port. */
+export function sameSocketAddress(left: SocketAddress, right: SocketAddress): boolean {
+  return left.port === right.port && sameBytes(left.ip, right.ip)
 }

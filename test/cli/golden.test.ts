@@ -5,7 +5,7 @@ import { writeKeyFile } from '../../src/cli/key-file.ts'
 import { SecretKey } from '../../src/identity/index.ts'
 import { ALPN, bind, bytes, closeAfterEach } from '../endpoint/pair.ts'
 import { events } from './events.ts'
-import { folder, run, Tom, useTom } from './tom.ts'
+import { folder, hurried, type Result, run, runEach, Tom, useTom } from './tom.ts'
 
 useTom()
 closeAfterEach()
@@ -66,8 +66,9 @@ test('spec/envelope.md §8.3: a continuous run whose listener is restarted: ever
   const key = join(folder, 'restarted.key')
   await writeKeyFile(key, SecretKey.generate())
   const first = await listen('--bind', '127.0.0.1:0', '--name', 'B', '--secret-file', key)
-  const flags = ['--continuous', '-d', '10', '--summary-interval', '3', '--timeout', '4000', '--max-reconnects', '0']
-  const connecting = new Tom('connect', first.ticket, '--bind', '127.0.0.1:0', '--json', '-n', 'A', ...flags)
+  const flags = ['--continuous', '-d', '100', '--summary-interval', '3', '--timeout', '8000', '--max-reconnects', '0']
+  const bound = ['--bind', '127.0.0.1:0']
+  const connecting = new Tom(hurried(10), 'connect', first.ticket, ...bound, '--json', '-n', 'A', ...flags)
   await connecting.match(/"event":"summary"/)
   first.tom.interrupt()
   await first.tom.ended
@@ -149,9 +150,12 @@ test('spec/envelope.md §8.3: from relay to direct, told by both sides', { timeo
 })
 
 test('CLI-2: with --json nothing but events on stdout, whatever goes wrong', async () => {
-  const wrongUsage = await run('connect', 'nonsense', '--json')
+  const results = await runEach([
+    ['connect', 'nonsense', '--json'],
+    ['connect', SecretKey.generate().id.toString(), '--bind', '127.0.0.1:0', '--json'],
+  ])
+  const [wrongUsage, nowhere] = results as [Result, Result]
   expect({ code: wrongUsage.code, stdout: wrongUsage.stdout }).toEqual({ code: 2, stdout: '' })
-  const nowhere = await run('connect', SecretKey.generate().id.toString(), '--bind', '127.0.0.1:0', '--json')
   expect(nowhere.code).toBe(1)
   expect(shape(nowhere.stdout)).toEqual([STARTED('Node', 'connect')])
   expect(nowhere.stderr).toMatch(/^tom: no address/)

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { SecretKey } from '../../src/identity/index.ts'
 import { bind } from '../endpoint/pair.ts'
 import { events } from './events.ts'
-import { folder, run, Tom, useTom } from './tom.ts'
+import { folder, hurried, type Result, run, runEach, Tom, useTom } from './tom.ts'
 
 useTom()
 
@@ -35,7 +35,7 @@ test('wrong usage is exit code 2 and one line on stderr', async () => {
     ['connect', ID, '--external', '203.0.113.7'],
     ['dance'],
   ]
-  const results = await Promise.all(cases.map((args) => run(...args)))
+  const results = await runEach(cases)
   for (const [index, { code, stdout, stderr }] of results.entries()) {
     expect({ args: cases[index], code, stdout }).toEqual({ args: cases[index], code: 2, stdout: '' })
     expect(stderr).toMatch(/^[^\n]+\n$/)
@@ -58,16 +58,22 @@ test('help lists what works now', async () => {
 
 test('id: a fresh one, kept in a file that only the owner reads and that is never overwritten', async () => {
   const path = join(folder, 'new.key')
-  const [fresh, kept] = await Promise.all([run('id'), run('id', '--write', path)])
+  const results = await runEach([
+    ['id'],
+    ['id', '--write', path],
+    ['id', '--key', path],
+    ['id', '--write', path],
+    ['id', '--key', path],
+  ])
+  const [fresh, kept, again, overwritten, after] = results as [Result, Result, Result, Result, Result]
   expect(fresh.code).toBe(0)
   expect(fresh.stdout).toMatch(/^[0-9a-f]{64}\n$/)
   expect(kept.stdout).toMatch(/^[0-9a-f]{64}\n$/)
   expect((await stat(path)).mode & 0o777).toBe(0o600)
   expect(await readFile(path, 'utf8')).toMatch(/^[0-9a-f]{64}\n$/)
-  const [again, overwritten] = await Promise.all([run('id', '--key', path), run('id', '--write', path)])
   expect(again).toEqual({ code: 0, stdout: kept.stdout, stderr: '' })
   expect(overwritten.code).toBe(2)
-  expect((await run('id', '--key', path)).stdout).toBe(kept.stdout)
+  expect(after.stdout).toBe(kept.stdout)
 })
 
 test('spec/envelope.md §8.2: connect --json prints the events of a run and nothing else', async () => {
@@ -156,16 +162,19 @@ test('an id without an address is exit code 1 and says what is missing', async (
 
 test('another ALPN: the peer does not speak it', async () => {
   const { ticket } = await listener('--alpn', 'other/1')
-  const { code, stderr } = await run('connect', ticket, ...LOOPBACK)
+  const [{ code, stderr }, other] = await Promise.all([
+    run('connect', ticket, ...LOOPBACK),
+    run('connect', ticket, ...LOOPBACK, '--alpn', 'other/1', '-p', '1'),
+  ])
   expect(code).toBe(1)
   expect(stderr).toMatch(/^tom: .*\(ALPN\).*\n$/)
-  const other = await run('connect', ticket, ...LOOPBACK, '--alpn', 'other/1', '-p', '1')
   expect(other.code).toBe(0)
 })
 
 test('a listener that is stopped: the run ends with a summary and exit code 1 after three attempts', async () => {
   const { tom, ticket } = await listener()
-  const connecting = new Tom('connect', ticket, ...LOOPBACK, '-d', '20', '-p', '1000', '--json', '--timeout', '1000')
+  const args = ['-d', '200', '-p', '1000', '--json', '--timeout', '6000']
+  const connecting = new Tom(hurried(10), 'connect', ticket, ...LOOPBACK, ...args)
   await connecting.match(/"seq":2/)
   tom.interrupt()
   const { code, stdout, stderr } = await connecting.ended

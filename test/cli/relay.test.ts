@@ -9,7 +9,7 @@ import { Pki } from '../relay/server/pki.ts'
 import { ask } from '../relay/server/raw-http.ts'
 import { Identity, WsClient } from '../relay/server/ws-client.ts'
 import { events } from './events.ts'
-import { folder, run, Tom, useTom } from './tom.ts'
+import { folder, run, runEach, Tom, useTom } from './tom.ts'
 
 useTom()
 
@@ -127,7 +127,7 @@ describe('what keeps it from starting: exit code 2 and one line', () => {
         /^tom: .*no certificate in it/,
       ],
     ]
-    const results = await Promise.all(cases.map(([args]) => run('relay', ...args, '--json')))
+    const results = await runEach(cases.map(([args]) => ['relay', ...args, '--json']))
     for (const [index, { code, stdout, stderr }] of results.entries()) {
       const [args, message] = cases[index]!
       expect({ args, code, stdout }).toEqual({ args, code: 2, stdout: '' })
@@ -174,8 +174,11 @@ describe('listen and connect at a relay', () => {
     const [, ticket] = await listener.match(/^ticket: (\S+)$/m)
     const { addr } = EndpointTicket.parse(ticket!)
     expect(addr.relayUrls.map(({ href }) => href)).toEqual([url])
-    expect((await run('connect', ticket!, ...pings)).code).toBe(0)
-    const byId = await run('connect', addr.id.toString(), '--relay', url, ...pings)
+    const [byTicket, byId] = await Promise.all([
+      run('connect', ticket!, ...pings),
+      run('connect', addr.id.toString(), '--relay', url, ...pings),
+    ])
+    expect(byTicket.code).toBe(0)
     expect(byId).toMatchObject({ code: 0, stdout: expect.stringContaining('2 answered') })
   })
 

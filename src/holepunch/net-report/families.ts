@@ -3,7 +3,9 @@
  * platform reports. spec/endpoint.md §5.1, §6.2.
  */
 import type { InterfaceAddress } from '../../platform/index.ts'
-import type { Family } from './report.ts'
+
+/** IPv4 and IPv6. */
+export type Family = 4 | 6
 
 /** A socket of ours: its family, and the numeric address it is bound to. */
 export interface BoundFamily {

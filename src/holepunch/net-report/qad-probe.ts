@@ -2,12 +2,11 @@
  * QUIC address discovery as a client: one connection over one of our own sockets to one relay, which says from where our packets come. The RTT
  * is the relay's latency; the connection may then stay and tells of changes. spec/relay.md §6.1.
  */
-import { parseIp, type SocketAddress, sameBytes } from '../../bytes/index.ts'
+import { type SocketAddress, sameSocketAddress } from '../../bytes/index.ts'
 import type { Driver } from '../../driver/index.ts'
-import type { WebClient } from '../../platform/index.ts'
 import type { Connection, ConnectionEvent, QuicSettings, TrustedRoots } from '../../quic/index.ts'
 import type { RelayConfig } from '../../relay/index.ts'
-import type { Family } from './report.ts'
+import type { Family } from './families.ts'
 
 const ALPN = '/iroh-qad/0'
 const DEFAULT_PORT = 7842
@@ -49,42 +48,6 @@ export function qadTarget({ url, quicPort }: RelayConfig): QadTarget | undefined
   const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
   // 0 stands for the default: so it is written in iroh's relay maps.
   return { url: url.href, host, port: quicPort || DEFAULT_PORT }
-}
-
-/** The family of a numeric address; undefined for a name. */
-function familyOfLiteral(host: string): Family | undefined {
-  if (host.includes(':')) return 6
-  // In a parsed URL nothing but an IPv4 address ends in a number.
-  return /\d$/.test(host) && isIp(host) ? 4 : undefined
-}
-
-function isIp(host: string): boolean {
-  try {
-    parseIp(host)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** The first address of each family; none where the name cannot be looked up. Never rejects. */
-export async function lookUp(
-  web: WebClient | undefined,
-  host: string,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<Family, string>> {
-  const found = new Map<Family, string>()
-  const literal = familyOfLiteral(host)
-  if (literal !== undefined) return found.set(literal, host)
-  try {
-    for (const address of (await web?.resolve?.(host, signal)) ?? []) {
-      const family: Family = address.includes(':') ? 6 : 4
-      if (!found.has(family)) found.set(family, address)
-    }
-  } catch {
-    // Ordinary: the name server is out of reach, or knows no such name.
-  }
-  return found
 }
 
 /** Who hears of a connection. Calls come from the driver's rounds. */
@@ -181,8 +144,4 @@ export class QadConnection {
     this.#address = { ip, port }
     this.listener.onObserved(this)
   }
-}
-
-export function sameSocketAddress(left: SocketAddress, right: SocketAddress): boolean {
-  return left.port === right.port && sameBytes(left.ip, right.ip)
 }

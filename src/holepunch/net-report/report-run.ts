@@ -2,7 +2,7 @@
  * One net report while it is made: starts the probes, collects what they find, and ends as soon as that is enough. What follows from it (home,
  * schedule) is the reporter's. spec/relay.md §5.7 and §6, spec/endpoint.md §6.2 and §6.3.
  */
-import { parseIp, type SocketAddress } from '../../bytes/index.ts'
+import { parseIp, type SocketAddress, sameSocketAddress } from '../../bytes/index.ts'
 import type { Driver } from '../../driver/index.ts'
 import type { InterfaceAddress, Platform } from '../../platform/index.ts'
 import type { TrustedRoots } from '../../quic/index.ts'
@@ -11,18 +11,11 @@ import { type MappingSample, variesByDestination } from '../stun/classify.ts'
 import type { StunProber, StunSample } from '../stun/stun-prober.ts'
 import type { Alarms, CancelAlarm } from './alarms.ts'
 import { portalWitness, probeCaptivePortal } from './captive-portal.ts'
-import { availableFamilies } from './families.ts'
+import { availableFamilies, type Family } from './families.ts'
 import { probeHttps } from './https-probe.ts'
-import {
-  lookUp,
-  QAD_LIMIT_MS,
-  QadConnection,
-  type QadListener,
-  type QadTarget,
-  qadTarget,
-  sameSocketAddress,
-} from './qad-probe.ts'
-import type { Family, LatencyKind, NetReport, RelayLatency } from './report.ts'
+import { lookUp } from './look-up.ts'
+import { QAD_LIMIT_MS, QadConnection, type QadListener, type QadTarget, qadTarget } from './qad-probe.ts'
+import type { LatencyKind, NetReport, RelayLatency } from './report.ts'
 
 /** Relays that are asked over UDP. */
 const MAX_QAD_RELAYS = 5

@@ -1,12 +1,9 @@
 /**
  * What a net report says, and which addresses of ours follow from it. Types, and pure functions of them. spec/endpoint.md §3.2, §6.3.
  */
-import type { SocketAddress } from '../../bytes/index.ts'
+import { type SocketAddress, sameSocketAddress } from '../../bytes/index.ts'
 import type { StunSample } from '../stun/stun-prober.ts'
-import { sameSocketAddress } from './qad-probe.ts'
-
-/** IPv4 and IPv6. */
-export type Family = 4 | 6
+import type { Family } from './families.ts'
 
 /** How long a relay took to answer, by the way it was asked; the least of several samples, ms. At least one is there. */
 export interface RelayLatency {

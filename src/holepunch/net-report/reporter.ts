@@ -2,16 +2,17 @@
  * Net reports for the life of an endpoint: when they are made, what they say about the home relay, and the two connections over which relays tell
  * of a new address in between. spec/relay.md §5.7, spec/endpoint.md §6.
  */
-import type { SocketAddress } from '../../bytes/index.ts'
+import { type SocketAddress, sameSocketAddress } from '../../bytes/index.ts'
 import type { Driver } from '../../driver/index.ts'
 import { type Platform, uniform } from '../../platform/index.ts'
 import type { TrustedRoots } from '../../quic/index.ts'
 import type { RelayConfig } from '../../relay/index.ts'
 import type { StunProber } from '../stun/stun-prober.ts'
 import { Alarms, type CancelAlarm } from './alarms.ts'
+import type { Family } from './families.ts'
 import { chooseHome, RelayMemory } from './home-choice.ts'
-import { type QadConnection, type QadListener, sameSocketAddress } from './qad-probe.ts'
-import type { Family, NetReport } from './report.ts'
+import type { QadConnection, QadListener } from './qad-probe.ts'
+import type { NetReport } from './report.ts'
 import { ReportRun } from './report-run.ts'
 
 /** From the end of a report to the next, ms, drawn anew each time. */

@@ -2,8 +2,7 @@
  * What kind of NAT stands in front of us, from what servers see of one socket: mapping (RFC 5780 §4.3) and filtering (RFC 5780 §4.4). Pure functions; asking is done elsewhere.
  * Words are those of RFC 4787.
  */
-import { type SocketAddress, sameBytes } from '../../bytes/index.ts'
-import { sameSocketAddress } from '../net-report/qad-probe.ts'
+import { type SocketAddress, sameBytes, sameSocketAddress } from '../../bytes/index.ts'
 
 /** One server, and where it saw the socket. */
 export interface MappingSample {

@@ -2,9 +2,8 @@
  * STUN transactions of a client (RFC 8489 §6), without I/O: when a request is sent again, which answer belongs to it, when it is given up. What is asked, and of whom, is its
  * owner's. Our schedule is tighter than the RFC's: spec/disco-stun-nat.md §6.2.
  */
-import { canonicalSocketAddress, type SocketAddress, sameBytes } from '../../bytes/index.ts'
+import { canonicalSocketAddress, type SocketAddress, sameBytes, sameSocketAddress } from '../../bytes/index.ts'
 import type { RandomSource } from '../../platform/index.ts'
-import { sameSocketAddress } from '../net-report/qad-probe.ts'
 import {
   type ChangeRequest,
   decodeStun,

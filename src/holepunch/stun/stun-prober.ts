@@ -9,13 +9,14 @@ import {
   parseIp,
   type SocketAddress,
   sameBytes,
+  sameSocketAddress,
 } from '../../bytes/index.ts'
 import type { ForeignPacket } from '../../driver/index.ts'
 import type { Platform, UdpSocket } from '../../platform/index.ts'
 import { isDialable, isLoopback } from '../candidates/interface-addresses.ts'
 import { Alarms } from '../net-report/alarms.ts'
-import { lookUp, sameSocketAddress } from '../net-report/qad-probe.ts'
-import type { Family } from '../net-report/report.ts'
+import type { Family } from '../net-report/families.ts'
+import { lookUp } from '../net-report/look-up.ts'
 import type { MappingSample } from './classify.ts'
 import { parseStunServer } from './server-name.ts'
 import { StunAsker, type StunSockets } from './stun-asker.ts'
