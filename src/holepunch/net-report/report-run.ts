@@ -143,6 +143,12 @@ export class ReportRun {
     this.#check()
   }
 
+  /** Relays were asked over UDP how they see us, and none has answered. */
+  get isUnseen(): boolean {
+    const families = [this.#families[4], this.#families[6]]
+    return families.some(({ started }) => started > 0) && families.every((state) => globalOf(state) === undefined)
+  }
+
   /** Ends it without a result, and closes all connections. */
   stop(): void {
     this.#end()

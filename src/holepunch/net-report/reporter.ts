@@ -68,8 +68,9 @@ export class NetReporter {
   #isProvisional: boolean
   #last: NetReport | undefined
   #lastFullAt: number
-  /** Reports in a row that found no relay. */
+  /** Reports in a row that found no relay, or none that sees us. */
   #vain: number
+  #isUnseen: boolean
 
   constructor(options: NetReporterOptions) {
     this.#options = options
@@ -87,6 +88,7 @@ export class NetReporter {
     this.#last = undefined
     this.#lastFullAt = Number.NEGATIVE_INFINITY
     this.#vain = 0
+    this.#isUnseen = false
   }
 
   /** The newest report, undefined before the first and while there are neither relays nor STUN servers. */
@@ -188,6 +190,7 @@ export class NetReporter {
   #onDone(run: ReportRun): void {
     const now = this.#platform.now()
     this.#run = undefined
+    this.#isUnseen = run.isUnseen
     if (run.isFull) this.#lastFullAt = now
     this.#keepConnections(run)
     this.#memory.prune(now)
@@ -215,11 +218,12 @@ export class NetReporter {
     return chooseHome({ latencies, memory: this.#memory, home, wasHomeAsked, isSticky, now })
   }
 
-  /** Where no relay answered we are not to be found: then soon again, and ever less soon. */
+  /** Where no relay answered we are not to be found, and where none sees us nobody can punch: then soon again, and ever less soon. */
   #pause(): void {
     if (this.#closing !== undefined) return
     const regularMs = LEAST_PAUSE_MS + uniform(this.#platform.random) * (MOST_PAUSE_MS - LEAST_PAUSE_MS)
-    const isInVain = this.#last !== undefined && this.#home === undefined && this.#relays().length > 0
+    const isInVain =
+      this.#last !== undefined && this.#relays().length > 0 && (this.#home === undefined || this.#isUnseen)
     this.#vain = isInVain ? this.#vain + 1 : 0
     const pauseMs = isInVain ? Math.min(regularMs, FIRST_VAIN_PAUSE_MS * 2 ** (this.#vain - 1)) : regularMs
     this.#cancelPause?.()

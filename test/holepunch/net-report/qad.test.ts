@@ -240,6 +240,21 @@ describe('a full report', () => {
     await end()
   })
 
+  test('while no relay sees us over UDP, reports follow soon, and ever less soon: until one does', async () => {
+    const { platform, net, reporter, reports, end } = create({ a: { v4: 1, latencyMs: 30 } })
+    reporter.start()
+    await pass(platform, 14_000)
+    // each takes 3 s; 1 s and 2 s lie between them
+    expect(reports.map(({ udpV4 }) => udpV4)).toEqual([false, false, false])
+    net.delays.set('192.0.2.1', 10)
+    await pass(platform, 4_000)
+    expect(reports.at(-1)?.globalV4).toBeDefined()
+    const { length } = reports
+    await pass(platform, 15_000)
+    expect(reports).toHaveLength(length)
+    await end()
+  })
+
   test('a relay that is fast over UDP takes the place of a provisional home that is slow', async () => {
     const { platform, reporter, homes, end } = create({
       web: { v4: 1, latencyMs: 30 },
