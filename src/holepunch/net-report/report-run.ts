@@ -149,6 +149,12 @@ export class ReportRun {
     return families.some(({ started }) => started > 0) && families.every((state) => globalOf(state) === undefined)
   }
 
+  /** Several relays were asked over IPv4 how they see us, and what one of them said cannot be compared with anything. */
+  get isUnsure(): boolean {
+    const v4 = this.#families[4]
+    return v4.started > 1 && v4.observed === 1 && variesOf(v4) === undefined
+  }
+
   /** Ends it without a result, and closes all connections. */
   stop(): void {
     this.#end()

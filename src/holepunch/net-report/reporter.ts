@@ -190,13 +190,13 @@ export class NetReporter {
   #onDone(run: ReportRun): void {
     const now = this.#platform.now()
     this.#run = undefined
-    this.#isUnseen = run.isUnseen
     if (run.isFull) this.#lastFullAt = now
     this.#keepConnections(run)
     this.#memory.prune(now)
     const home = this.#chooseHome(run, now)
     const report = run.report(this.#last, home)
     this.#last = report
+    this.#isUnseen = run.isUnseen || (run.isUnsure && report.mappingVariesByDestV4 === undefined)
     this.#setHome(home)
     if (this.#closing === undefined) this.#guard(() => this.#options.onReport(report))
     // A callback may have asked for the next one, or closed.
@@ -218,7 +218,7 @@ export class NetReporter {
     return chooseHome({ latencies, memory: this.#memory, home, wasHomeAsked, isSticky, now })
   }
 
-  /** Where no relay answered we are not to be found, and where none sees us nobody can punch: then soon again, and ever less soon. */
+  /** Where no relay answered we are not to be found, and where none sees us, or too few to tell the kind of NAT, punching lacks what it needs: then soon again, and ever less soon. */
   #pause(): void {
     if (this.#closing !== undefined) return
     const regularMs = LEAST_PAUSE_MS + uniform(this.#platform.random) * (MOST_PAUSE_MS - LEAST_PAUSE_MS)

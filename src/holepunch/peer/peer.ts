@@ -16,7 +16,10 @@ const UPGRADE_MS = 60_000
 const DEAD_AFTER_MS = 1_400
 /** After so long without a direct path more is tried than iroh would, ms: most pairs of NATs need two round trips. */
 const BIRTHDAY_AFTER_MS = 1_500
-const BIRTHDAY_AGAIN_MS = 5_000
+/** Asked again so often, ms, and after half a minute so often: what kind of NAT we have may not be known yet. Attempts have pauses of their own. */
+const BIRTHDAY_AGAIN_MS = 500
+const BIRTHDAY_EARLY_MS = 30_000
+const BIRTHDAY_LATE_MS = 10_000
 const NEVER = Number.POSITIVE_INFINITY
 
 /** Bits of the private transport parameter: what both of two nodes of ours can do beyond iroh. */
@@ -262,7 +265,8 @@ export class Peer {
       if ((quic.peerCapabilities & Capability.Birthday) === 0) continue
       if (now >= relayOnlySince + BIRTHDAY_AFTER_MS) {
         birthday.begin(link)
-        this.#birthdayAt = Math.min(this.#birthdayAt, now + BIRTHDAY_AGAIN_MS)
+        const pauseMs = now < relayOnlySince + BIRTHDAY_EARLY_MS ? BIRTHDAY_AGAIN_MS : BIRTHDAY_LATE_MS
+        this.#birthdayAt = Math.min(this.#birthdayAt, now + pauseMs)
       } else this.#birthdayAt = Math.min(this.#birthdayAt, relayOnlySince + BIRTHDAY_AFTER_MS)
     }
   }

@@ -7,7 +7,7 @@ import { SimRandom } from '../../sim/support/random.ts'
 import { BirthdayWorld, EASY, HARD, type Side } from './virtual-nats.ts'
 
 /** Each way. */
-const SEEDS = 500
+const SEEDS = 200
 const LIMIT = 2_048
 const OVER = [
   [true, Number.POSITIVE_INFINITY],

@@ -255,6 +255,24 @@ describe('a full report', () => {
     await end()
   })
 
+  test('so do they while one relay of two does not say how it sees us, and the kind of NAT is not known', async () => {
+    const { platform, net, reporter, reports, end } = create({
+      a: { v4: 1, delayMs: 10, latencyMs: 30 },
+      b: { v4: 2, latencyMs: 30 },
+    })
+    reporter.start()
+    // the address is told at once, and then the report after 3 s
+    await pass(platform, 3_500)
+    expect(reports.map(({ mappingVariesByDestV4 }) => mappingVariesByDestV4)).toEqual([undefined, undefined])
+    net.delays.set('192.0.2.2', 10)
+    await pass(platform, 1_500)
+    expect(reports.at(-1)?.mappingVariesByDestV4).toBe(false)
+    const { length } = reports
+    await pass(platform, 15_000)
+    expect(reports).toHaveLength(length)
+    await end()
+  })
+
   test('a relay that is fast over UDP takes the place of a provisional home that is slow', async () => {
     const { platform, reporter, homes, end } = create({
       web: { v4: 1, latencyMs: 30 },
