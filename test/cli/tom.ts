@@ -1,6 +1,6 @@
 /** Runs the `tom` command, bundled as it is shipped, as a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -10,6 +10,8 @@ import { buildCli } from '../../scripts/build.ts'
 /** For files of the tests; emptied after each test file. */
 export const folder = mkdtempSync(join(tmpdir(), 'tom-cli-'))
 const MAIN = join(folder, 'tom.mjs')
+/** Built by the first test file and kept for the others. */
+let bundle: Uint8Array | undefined
 const BATCH = join(folder, 'batch.mjs')
 const HURRY = join(folder, 'hurry.mjs')
 
@@ -53,7 +55,10 @@ export const hurried = (speed: number): string => `--import=${pathToFileURL(HURR
 export function useTom(): void {
   beforeAll(async () => {
     mkdirSync(folder, { recursive: true })
-    await buildCli(MAIN)
+    if (bundle === undefined) {
+      await buildCli(MAIN)
+      bundle = readFileSync(MAIN)
+    } else writeFileSync(MAIN, bundle)
     writeFileSync(BATCH, BATCH_SOURCE)
     writeFileSync(HURRY, HURRY_SOURCE)
   })

@@ -130,18 +130,19 @@ test('leaving the path events early forgets the reader', async () => {
   await events.return?.()
 })
 
-test('idle: a peer that is gone is noticed after the idle timeout', async () => {
-  const settings = { maxIdleTimeoutMs: 200, keepAliveMs: 0 }
-  const { near } = await connectedPair({ settings }, { settings })
-  expect(await near.closed).toMatchObject({ code: 'IDLE_TIMEOUT', message: expect.stringContaining('connect again') })
-})
-
-test('keep-alive holds a quiet connection open', async () => {
-  const settings = { maxIdleTimeoutMs: 300, keepAliveMs: 50 }
-  const { near, far } = await connectedPair({ settings }, { settings })
+test('idle: a peer that is gone is noticed after the idle timeout; keep-alive holds a quiet connection open', async () => {
+  // side by side, since both wait
+  const [idle, alive] = await Promise.all(
+    [
+      { maxIdleTimeoutMs: 200, keepAliveMs: 0 },
+      { maxIdleTimeoutMs: 300, keepAliveMs: 50 },
+    ].map((settings) => connectedPair({ settings }, { settings })),
+  )
   await new Promise((resolve) => setTimeout(resolve, 700))
-  expect(near.closeReason).toBeUndefined()
-  expect(far.closeReason).toBeUndefined()
+  expect(alive!.near.closeReason).toBeUndefined()
+  expect(alive!.far.closeReason).toBeUndefined()
+  const ended = { code: 'IDLE_TIMEOUT', message: expect.stringContaining('connect again') }
+  expect(await idle!.near.closed).toMatchObject(ended)
 })
 
 test('two connections between the same endpoints are independent', async () => {
