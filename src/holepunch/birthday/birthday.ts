@@ -171,6 +171,8 @@ export class Birthday implements DiscoTaker {
   #onOffer(link: BirthdayLink, offer: BirthdayOffer): void {
     const { id } = offer
     const mine = this.#running.get(link)
+    // Messages may come twice: to refuse what is under way would end it at the peer.
+    if (mine !== undefined && sameBytes(mine.attempt.id, id)) return
     if (mine?.attempt.isWaiting === true) {
       // Both offered at the same time: the lower id is the one that counts, on both sides.
       if (encodeHex(mine.attempt.id) < encodeHex(id)) return

@@ -111,6 +111,29 @@ test('both offer at the same time: one attempt comes of it', async () => {
   expect(lan.platform.sockets).toHaveLength(258)
 })
 
+test.each(['hard', 'easy'] as const)(
+  'offered by the %s side, every message comes twice, the second time later',
+  async (side) => {
+    const { lan, hard, easy, toEasy, toHard } = pair()
+    for (const link of [toEasy, toHard]) {
+      const { send } = link
+      link.send = (payload) => {
+        send.call(link, payload)
+        const timer = lan.platform.createTimer(() => send.call(link, payload))
+        timer.arm(lan.platform.time + 60)
+      }
+    }
+    if (side === 'hard') hard.birthday.begin(toEasy)
+    else easy.birthday.begin(toHard)
+    // no packet gets through while messages are repeated
+    lan.isCut = true
+    await lan.flow(500)
+    lan.isCut = false
+    await lan.flow(6_000)
+    expect([toEasy.routes.length, toHard.routes.length]).toEqual([1, 1])
+  },
+)
+
 describe('no attempt', () => {
   test.each([
     [true, true],
