@@ -194,12 +194,11 @@ export class Peer {
       ...local.map(formatSocketAddress),
       ...remote.map((address) => `r${formatSocketAddress(address)}`),
     ]
+    // a fast path may become slow: then it is worth another look, when the time for that comes
+    const isEnough = isDirect && this.links.every(({ isGoodEnough }) => isGoodEnough)
+    if (isEnough && !this.#gate.hasNews(addresses)) return this.#upgradeAt
     const at = this.#gate.next(now, addresses, isDirect)
-    if (at > now) {
-      // a fast path may become slow: then it is worth another look, when its time comes
-      const isEnough = isDirect && this.links.every(({ isGoodEnough }) => isGoodEnough)
-      return isEnough && !this.#gate.hasNews(addresses) ? Math.max(at, this.#upgradeAt) : at
-    }
+    if (at > now) return at
     const targets = this.#targets(link, remote)
     // nothing to tell and nowhere to ask: the first address, theirs or ours, comes as an event
     if (local.length === 0 && targets.length === 0) return NEVER
