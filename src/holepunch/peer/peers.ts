@@ -54,12 +54,12 @@ export class Peers {
 
   /**
    * Only `ConnectionWatch` calls this: the handshake is complete on this side. A client says at once where it is, so that the server's probes are under way before its own addresses
-   * are here; paths have to wait until the handshake is confirmed.
+   * are here, unless the connection is direct already; paths have to wait until the handshake is confirmed.
    */
   greet(link: PeerLink): void {
     const { quic } = link
     const local = this.#context.localCandidates()
-    if (quic.role !== 'client' || !quic.canTraverse || local.length === 0) return
+    if (quic.role !== 'client' || !quic.canTraverse || local.length === 0 || !link.isRelay(quic.route)) return
     quic.startRound(local, this.#now)
     link.greeting = local
   }
