@@ -18,6 +18,7 @@ export {
   formatIp,
   isIpv4Mapped,
   parseIp,
+  parseReportedIp,
   sameBytes,
 } from './ip.ts'
 export {

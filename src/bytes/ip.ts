@@ -4,6 +4,12 @@
  */
 import { EncodingError, quote } from './encoding-error.ts'
 
+/** As `parseIp`, of an address as systems report it: a link-local one has its interface behind it (`fe80::1%eth0`), which no wire format carries. Throws EncodingError. */
+export function parseReportedIp(text: string): Uint8Array {
+  const zone = text.indexOf('%')
+  return parseIp(zone < 0 ? text : text.slice(0, zone))
+}
+
 /** Reads IPv4 dotted decimal (RFC 6943 §3.1.1 strict form: no leading zeros) or IPv6 (RFC 4291 §2.2). Throws EncodingError. */
 export function parseIp(text: string): Uint8Array {
   const bytes = text.includes(':') ? parseIpv6(text) : parseIpv4(text)

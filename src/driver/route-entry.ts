@@ -2,7 +2,7 @@
  * One interned route: where its datagrams go, who holds it, and what QUIC may ask about it. A UDP route is (socket, remote address), a relay
  * route is (relay URL, peer id); each knows how to send, so that the driver need not ask which it is.
  */
-import { formatSocketAddress, parseIp } from '../bytes/index.ts'
+import { formatSocketAddress, parseReportedIp } from '../bytes/index.ts'
 import type { AddressBytes, UdpSocket } from '../platform/index.ts'
 import type { Route } from '../quic/index.ts'
 
@@ -60,9 +60,7 @@ export class UdpRouteEntry implements RouteEntry {
 
   /** Throws EncodingError where `host` is not numeric, which sockets never report. */
   get address(): AddressBytes {
-    // Sockets report link-local addresses with the interface they belong to, which no wire format carries.
-    const zone = this.host.indexOf('%')
-    this.#address ??= { ip: parseIp(zone < 0 ? this.host : this.host.slice(0, zone)), port: this.port }
+    this.#address ??= { ip: parseReportedIp(this.host), port: this.port }
     return this.#address
   }
 

@@ -4,17 +4,10 @@
  */
 import { formatHostPort, formatSocketAddress, sameBytes } from '../bytes/index.ts'
 import { Driver } from '../driver/index.ts'
-import {
-  Capability,
-  type NetReport,
-  type NetworkChange,
-  NO_WISHES,
-  type OwnCandidate,
-  Peers,
-} from '../holepunch/index.ts'
+import { type NetReport, type NetworkChange, NO_WISHES, type OwnCandidate, Peers } from '../holepunch/index.ts'
 import { EndpointAddr, EndpointId, EndpointTicket, ipAddr, relayAddr, SecretKey } from '../identity/index.ts'
 import type { Platform } from '../platform/index.ts'
-import { Engine, type Incoming as QuicIncoming, type QuicSettings } from '../quic/index.ts'
+import { Engine, type Incoming as QuicIncoming, type QuicSettings, TomCapability } from '../quic/index.ts'
 import { type Alpn, alpnBytes } from './alpn.ts'
 import { Connection } from './connection.ts'
 import { dialRoutes } from './dial-routes.ts'
@@ -136,7 +129,7 @@ export class Endpoint {
           routes,
           secretKey: this.secretKey.toBytes(),
           server: { alpns: () => [...this.#routerAlpns, ...this.#alpns] },
-          settings: { tomCapabilities: Capability.Failover | (birthday ? Capability.Birthday : 0), ...settings },
+          settings: { tomCapabilities: TomCapability.Failover | (birthday ? TomCapability.Birthday : 0), ...settings },
           ...(keyLog === undefined ? {} : { keyLog }),
           ...(trace === undefined ? {} : { trace }),
         }),

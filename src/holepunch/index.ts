@@ -16,7 +16,6 @@ export {
 } from './net-report/report.ts'
 export { NetReporter, type NetReporterOptions, type ReportKind } from './net-report/reporter.ts'
 export { type NetworkChange, NetworkMonitor } from './network/network-monitor.ts'
-export { Capability } from './peer/peer.ts'
 export type { HardNatHelp } from './peer/peer-context.ts'
 export { NO_WISHES, type PathWishes } from './peer/peer-link.ts'
 export { type ConnectionWatch, Peers } from './peer/peers.ts'

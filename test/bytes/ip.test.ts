@@ -13,6 +13,7 @@ import {
   formatSocketAddress,
   isIpv4Mapped,
   parseIp,
+  parseReportedIp,
   parseSocketAddress,
 } from '../../src/bytes/index.ts'
 
@@ -108,6 +109,12 @@ describe('IP addresses', () => {
     '::1.2.3.4:5',
   ])('RFC 4291 §2.2: refuses %j', (text) => {
     expect(() => parseIp(text)).toThrow(EncodingError)
+  })
+
+  test('RFC 4007 §11: as systems report it, an address may have its interface behind it', () => {
+    expect(formatIp(parseReportedIp('fe80::1%eth0'))).toBe('fe80::1')
+    expect(formatIp(parseReportedIp('192.0.2.1'))).toBe('192.0.2.1')
+    expect(() => parseReportedIp('%eth0')).toThrow(EncodingError)
   })
 
   test('RFC 4291 §2.5.5.2: IPv4-mapped folds into IPv4, nothing else does', () => {

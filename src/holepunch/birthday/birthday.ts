@@ -2,11 +2,10 @@
  * Runs birthday attempts over the world's sockets: who may begin one, when, with whom; opens and closes the hard side's sockets, and hands the one that won to the
  * driver, so that QUIC can open a path over it. When it is worth trying is its caller's business, and that both sides offered it (spec/disco-stun-nat.md §8.5).
  */
-import { encodeHex, formatIp, type SocketAddress, sameBytes } from '../../bytes/index.ts'
+import { encodeHex, formatIp, parseReportedIp, type SocketAddress, sameBytes } from '../../bytes/index.ts'
 import type { Driver } from '../../driver/index.ts'
 import type { Platform, Timer, UdpSocket } from '../../platform/index.ts'
 import type { Route } from '../../quic/index.ts'
-import { interfaceIp } from '../candidates/interface-addresses.ts'
 import { discoSender } from '../disco/box.ts'
 import type { DiscoArrival, DiscoPort, DiscoTaker } from '../disco/port.ts'
 import { type AttemptOptions, type BirthdayAction, type BirthdayAttempt, MAIN_SOCKET } from './attempt.ts'
@@ -228,7 +227,7 @@ export class Birthday implements DiscoTaker {
   }
 
   #isPeers(link: BirthdayLink, role: BirthdayRole, address: SocketAddress, own: SocketAddress): boolean {
-    const local = this.#options.platform.interfaces().map(({ host }) => interfaceIp(host))
+    const local = this.#options.platform.interfaces().map(({ host }) => parseReportedIp(host))
     return isPeersAddress(role, address, link.peerCandidates(), [own.ip, ...local], this.#isPublic)
   }
 

@@ -7,6 +7,7 @@ import {
   canonicalSocketAddress,
   compareSocketAddresses,
   parseIp,
+  parseReportedIp,
   type SocketAddress,
 } from '../../bytes/index.ts'
 import type { InterfaceAddress } from '../../platform/index.ts'
@@ -42,7 +43,7 @@ export function localAddresses(
 function sharedIps(interfaces: readonly InterfaceAddress[]): Uint8Array[] {
   const byScope = new Map<Scope, Uint8Array[]>()
   for (const { host, internal } of interfaces) {
-    const ip = interfaceIp(host)
+    const ip = parseReportedIp(host)
     const scope = internal ? 'loopback' : scopeOf(ip)
     byScope.set(scope, [...(byScope.get(scope) ?? []), ip])
   }
@@ -50,12 +51,6 @@ function sharedIps(interfaces: readonly InterfaceAddress[]): Uint8Array[] {
   if (of('regular').length > 0) return of('regular')
   const second = [...of('link-local'), ...of('unique-local')]
   return second.length > 0 ? second : of('loopback')
-}
-
-/** Of an interface's address as systems write it, perhaps with a zone (`fe80::1%eth0`). Throws EncodingError. */
-export function interfaceIp(host: string): Uint8Array {
-  const zone = host.indexOf('%')
-  return parseIp(zone < 0 ? host : host.slice(0, zone))
 }
 
 function scopeOf(ip: Uint8Array): Scope {

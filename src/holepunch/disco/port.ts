@@ -2,7 +2,7 @@
  * Where disco packets come in and go out. Opens each once and asks its takers in turn, so that those who speak disco share the keys; what nobody
  * waits for is not opened.
  */
-import { parseIp } from '../../bytes/index.ts'
+import { parseReportedIp } from '../../bytes/index.ts'
 import type { ForeignPacket } from '../../driver/index.ts'
 import type { SecretKey } from '../../identity/index.ts'
 import type { Platform, UdpSocket } from '../../platform/index.ts'
@@ -55,7 +55,7 @@ export class DiscoPort {
   onForeign({ data, host, port, socket }: ForeignPacket): void {
     // A scope id cannot be written into a Pong.
     if (host.includes('%')) return
-    this.#deliver(data, host, () => ({ kind: 'udp', ip: parseIp(host), port }), socket)
+    this.#deliver(data, host, () => ({ kind: 'udp', ip: parseReportedIp(host), port }), socket)
   }
 
   /** A datagram from a relay. False when it is no disco packet, so that it is QUIC's. */
@@ -73,7 +73,9 @@ export class DiscoPort {
   /** A packet from a socket of a taker's own, which nobody else is asked about. */
   open(data: Uint8Array, host: string, port: number, socket: UdpSocket): DiscoArrival | undefined {
     const opened = host.includes('%') ? undefined : this.#box.open(data, host, this.#platform.now())
-    return opened === undefined ? undefined : { ...opened, from: { kind: 'udp', ip: parseIp(host), port }, socket }
+    return opened === undefined
+      ? undefined
+      : { ...opened, from: { kind: 'udp', ip: parseReportedIp(host), port }, socket }
   }
 
   #deliver(data: Uint8Array, source: string, from: () => DiscoAddress, socket: UdpSocket | undefined): void {

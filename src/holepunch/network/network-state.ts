@@ -2,8 +2,9 @@
  * What a host's network is at one moment, and what changed from one moment to another (spec/endpoint.md §5.1). Pure; when to look is the monitor's
  * business.
  */
+import { parseReportedIp } from '../../bytes/index.ts'
 import type { DefaultRoutes, InterfaceAddress } from '../../platform/index.ts'
-import { interfaceIp, isLinkLocal6, isLoopback } from '../candidates/interface-addresses.ts'
+import { isLinkLocal6, isLoopback } from '../candidates/interface-addresses.ts'
 
 export interface NetworkState {
   /**
@@ -51,7 +52,7 @@ export function networkState(addresses: readonly InterfaceAddress[], routes: Def
 
 function readIp(host: string): Uint8Array | undefined {
   try {
-    return interfaceIp(host)
+    return parseReportedIp(host)
   } catch {
     return undefined
   }

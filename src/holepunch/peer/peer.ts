@@ -3,7 +3,7 @@
  * told here, and tells what it sees.
  */
 import { formatIp, formatSocketAddress, type SocketAddress } from '../../bytes/index.ts'
-import type { ConnectionEvent, Route } from '../../quic/index.ts'
+import { type ConnectionEvent, type Route, TomCapability } from '../../quic/index.ts'
 import { isProbeable } from '../candidates/interface-addresses.ts'
 import { selectPath } from '../selection/select-path.ts'
 import type { PeerContext } from './peer-context.ts'
@@ -21,9 +21,6 @@ const BIRTHDAY_AGAIN_MS = 500
 const BIRTHDAY_EARLY_MS = 30_000
 const BIRTHDAY_LATE_MS = 10_000
 const NEVER = Number.POSITIVE_INFINITY
-
-/** Bits of the private transport parameter: what both of two nodes of ours can do beyond iroh. */
-export const Capability = { Failover: 1, Birthday: 2 } as const
 
 export class Peer {
   /** Confirmed connections, the oldest first. */
@@ -55,7 +52,7 @@ export class Peer {
     this.links.push(link)
     this.idleSince = NEVER
     const { quic } = link
-    if ((quic.peerCapabilities & Capability.Failover) !== 0) quic.watchPaths(DEAD_AFTER_MS)
+    if ((quic.peerCapabilities & TomCapability.Failover) !== 0) quic.watchPaths(DEAD_AFTER_MS)
     link.begin(now)
     if (quic.canTraverse && quic.role === 'server') this.#advertise(link)
     this.#upgradeAt = now + UPGRADE_MS
@@ -167,7 +164,7 @@ export class Peer {
     this.#gate.reset()
     // an iroh client looks again when it hears of an address, and else within a minute; ours looks anyway
     const { quic } = link
-    if (quic.role === 'client' || !quic.canTraverse || (quic.peerCapabilities & Capability.Failover) !== 0) return
+    if (quic.role === 'client' || !quic.canTraverse || (quic.peerCapabilities & TomCapability.Failover) !== 0) return
     quic.setLocalCandidates([])
     this.#advertise(link)
   }
@@ -199,7 +196,8 @@ export class Peer {
     if (isEnough && !this.#gate.hasNews(addresses)) return this.#upgradeAt
     const at = this.#gate.next(now, addresses, isDirect)
     if (at > now) return at
-    const targets = this.#targets(link, remote)
+    const told = this.links.flatMap(({ wishes }) => wishes.direct)
+    const targets = this.#targets(link, remote, told)
     // nothing to tell and nowhere to ask: the first address, theirs or ours, comes as an event
     if (local.length === 0 && targets.length === 0) return NEVER
     this.#gate.begin(now, addresses)
@@ -209,28 +207,26 @@ export class Peer {
     return this.#gate.next(now, addresses, isDirect)
   }
 
-  /** Where the peer may be: what it says, and what we were told when it was dialled. Not where a path works already. */
-  #targets(link: PeerLink, remote: readonly SocketAddress[]): Route[] {
-    const routes = new Set<Route>()
-    for (const address of remote) this.#addRoute(routes, address)
-    for (const { wishes } of this.links) for (const route of wishes.direct) routes.add(route)
-    for (const { route } of link.usablePaths) routes.delete(route)
-    return [...routes]
-  }
-
   /** Server: the client says where it is, and has begun to probe us. */
   #probeBack(link: PeerLink, now: number): void {
-    const routes = new Set<Route>()
-    for (const address of link.quic.reachOuts()) this.#addRoute(routes, address)
-    for (const { route } of link.usablePaths) routes.delete(route)
-    for (const route of routes) link.quic.probe(route, now)
+    for (const route of this.#targets(link, link.quic.reachOuts(), [])) link.quic.probe(route, now)
   }
 
-  #addRoute(routes: Set<Route>, address: SocketAddress): void {
+  /** Where the peer may be: what it has `named`, as far as that may be probed, and what we were `told` when it was dialled. Not where a path works already. */
+  #targets(link: PeerLink, named: readonly SocketAddress[], told: readonly Route[]): Route[] {
     const { driver } = this.#context
-    if (!isProbeable(address, this.#context.ownAddresses(), this.#context.allowLoopback())) return
-    const route = driver.route(formatIp(address.ip), address.port)
-    if (route !== undefined) routes.add(route)
+    const own = this.#context.ownAddresses()
+    const allowLoopback = this.#context.allowLoopback()
+    const routes = new Set<Route>()
+    for (const address of named) {
+      const route = isProbeable(address, own, allowLoopback)
+        ? driver.route(formatIp(address.ip), address.port)
+        : undefined
+      if (route !== undefined) routes.add(route)
+    }
+    for (const route of told) routes.add(route)
+    for (const { route } of link.usablePaths) routes.delete(route)
+    return [...routes]
   }
 
   #advertise(link: PeerLink): void {
@@ -261,7 +257,7 @@ export class Peer {
     for (const link of this.links) {
       const { quic, relayOnlySince } = link
       if (relayOnlySince === NEVER || quic.isClosed || !quic.canTraverse) continue
-      if ((quic.peerCapabilities & Capability.Birthday) === 0) continue
+      if ((quic.peerCapabilities & TomCapability.Birthday) === 0) continue
       if (now >= relayOnlySince + BIRTHDAY_AFTER_MS) {
         birthday.begin(link)
         const pauseMs = now < relayOnlySince + BIRTHDAY_EARLY_MS ? BIRTHDAY_AGAIN_MS : BIRTHDAY_LATE_MS

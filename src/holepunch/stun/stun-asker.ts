@@ -1,7 +1,7 @@
 /**
  * Questions to STUN servers as promises: a `StunClient` with a timer and sockets around it. Which servers are asked, and what the answers mean, stands elsewhere.
  */
-import { formatIp, parseIp } from '../../bytes/index.ts'
+import { formatIp, parseReportedIp } from '../../bytes/index.ts'
 import type { Platform, Timer, UdpSocket } from '../../platform/index.ts'
 import { StunClient, type StunOutcome, type StunQuestion, type StunTransaction } from './stun-client.ts'
 
@@ -57,7 +57,7 @@ export class StunAsker {
   /** A STUN packet that came in on `socket` from a numeric address; only read during the call. */
   receive(data: Uint8Array, host: string, port: number, socket: UdpSocket): void {
     if (this.#isClosed) return
-    this.#client.receive(data, { ip: parseIp(withoutZone(host)), port }, socket)
+    this.#client.receive(data, { ip: parseReportedIp(host), port }, socket)
     this.#drive()
   }
 
@@ -91,9 +91,4 @@ export class StunAsker {
     if (deadline === Number.POSITIVE_INFINITY) this.#timer.cancel()
     else this.#timer.arm(deadline)
   }
-}
-
-/** Systems write the interface of a link-local address behind it. */
-function withoutZone(host: string): string {
-  return host.split('%', 1)[0]!
 }
