@@ -1,4 +1,5 @@
 /** The part of the public face that is the same in Node and in browsers. Re-exports only. */
+export { type AddressLookup, MemoryLookup, type MemoryLookupOptions } from './discovery/index.ts'
 export type {
   Alpn,
   BiStream,

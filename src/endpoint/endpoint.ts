@@ -3,6 +3,7 @@
  * application; QUIC, relays and paths have rooms of their own.
  */
 import { formatHostPort, formatSocketAddress, sameBytes } from '../bytes/index.ts'
+import { type AddressLookup, AddressLookups } from '../discovery/index.ts'
 import { Driver } from '../driver/index.ts'
 import { type NetReport, type NetworkChange, NO_WISHES, type OwnCandidate, Peers } from '../holepunch/index.ts'
 import { EndpointAddr, EndpointId, EndpointTicket, ipAddr, relayAddr, SecretKey } from '../identity/index.ts'
@@ -39,7 +40,8 @@ interface Undecided {
 
 export class Endpoint {
   readonly secretKey: SecretKey
-  readonly #platform: Platform
+  /** The world this endpoint runs in, for what is built on it: its clock, timers and randomness. */
+  readonly platform: Platform
   readonly #driver: Driver
   readonly #relays: EndpointRelays
   readonly #sockets: EndpointSockets
@@ -50,6 +52,7 @@ export class Endpoint {
   #alpns: readonly Uint8Array[]
   #routerAlpns: readonly Uint8Array[] = []
   readonly #targets = new TargetCache()
+  readonly #lookups = new AddressLookups()
   readonly #connections = new Set<Connection>()
   readonly #undecided: Undecided[] = []
   /** For those who call `accept`: connections whose handshake is complete. */
@@ -57,6 +60,7 @@ export class Endpoint {
   readonly #newcomer = new WaitQueue()
   readonly #acceptedNews = new WaitQueue()
   readonly #drained = new WaitQueue()
+  readonly #addrNews = new WaitQueue()
   #router: Router | undefined = undefined
   #closing: Promise<void> | undefined = undefined
   readonly #closedSettled = new Settled<void>()
@@ -85,7 +89,7 @@ export class Endpoint {
   /** Use `Endpoint.bind`. */
   protected constructor(options: EndpointOptions) {
     const { platform, crypto, trustedRoots } = options.runtime
-    this.#platform = platform
+    this.platform = platform
     this.secretKey = options.secretKey ?? SecretKey.generate(platform.random)
     const signer = crypto.signer(this.secretKey.toBytes())
     this.secretKey.adoptPublicKey(signer.publicKey)
@@ -114,6 +118,7 @@ export class Endpoint {
       trustedRoots: trustedRoots ?? (() => undefined),
       stun: this.#extras.stun,
       onChange: (url) => this.#peers.relayChanged(url),
+      onHome: () => this.#addrNews.wake(),
       onReport: () => this.#reachability.reported(),
       onError,
     })
@@ -148,7 +153,10 @@ export class Endpoint {
       external: options.externalAddresses ?? [],
       portMapping: options.portMapping ?? false,
       monitor: options.networkMonitor ?? true,
-      onCandidates: () => this.#peers.candidatesChanged(),
+      onCandidates: () => {
+        this.#peers.candidatesChanged()
+        this.#addrNews.wake()
+      },
       onNetworkChange: (change, isMoved) => this.#onNetworkChange(change, isMoved),
       onError,
     })
@@ -180,6 +188,35 @@ export class Endpoint {
       ...(home === undefined ? [] : [relayAddr(home.url)]),
       ...this.#candidates.map(({ address }) => ipAddr(address)),
     ])
+  }
+
+  /** `addr()` each time it has become another one since this call; ends with the endpoint. Who reads too slowly gets the newest. */
+  addrChanges({ signal }: WaitOptions = {}): AsyncIterableIterator<EndpointAddr> {
+    return this.#readAddrChanges(this.addr(), signal)
+  }
+
+  async *#readAddrChanges(
+    known: EndpointAddr,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<EndpointAddr, void, undefined> {
+    let told = known
+    while (!this.isClosed) {
+      const addr = this.addr()
+      if (addr.equals(told)) await this.#addrNews.wait(signal)
+      else {
+        told = addr
+        yield addr
+      }
+    }
+  }
+
+  /** What is asked for addresses of the peers that are dialled, besides the target itself. */
+  addAddressLookup(lookup: AddressLookup): void {
+    this.#lookups.add(lookup)
+  }
+
+  removeAddressLookup(lookup: AddressLookup): void {
+    this.#lookups.remove(lookup)
   }
 
   /** What peers are told; looked at anew, for interfaces may have changed a moment ago. */
@@ -255,29 +292,32 @@ export class Endpoint {
 
   /**
    * Dials a peer: all its addresses and relays at once, the first that answers with its key wins. Resolves when the handshake is complete on this side; a peer that then
-   * refuses our key closes the connection a round trip later. Throws ConnectError; its CONNECT_TIMEOUT comes after `timeoutMs` (default 30 s) and names
+   * refuses our key closes the connection a round trip later. Where `additionalAlpns` are offered too, the peer chooses (`connection.alpn`). Throws ConnectError; its CONNECT_TIMEOUT comes after `timeoutMs` (default 30 s) and names
    * every address. When the signal is aborted, rejects with its reason.
    */
   async connect(target: ConnectTarget, alpn: Alpn, options: ConnectOptions = {}): Promise<Connection> {
-    const { signal, timeoutMs, settings } = options
+    const { signal, timeoutMs, settings, additionalAlpns = [] } = options
     signal?.throwIfAborted()
     this.#mustBeOpen()
     if (timeoutMs !== undefined && !(timeoutMs > 0)) {
       throw new EndpointError('INVALID_OPTION', 'timeoutMs is a number of milliseconds above 0')
     }
-    const addr = this.#toAddr(target)
-    const peer = addr.id
+    const asked = this.#toAddr(target)
+    const peer = asked.id
     if (peer.equals(this.id)) {
       throw new ConnectError('SELF_DIAL', 'this is our own id; dial another endpoint', peer)
     }
-    const alpnName = alpnBytes(alpn)
-    if (alpnName === undefined) {
+    const alpns = [alpn, ...additionalAlpns].map(alpnBytes)
+    if (!alpns.every((name) => name !== undefined)) {
       throw new ConnectError(
         'INVALID_ALPN',
         'an ALPN has 1 to 255 bytes; pass the protocol that the peer accepts',
         peer,
       )
     }
+    const known = this.#lookups.resolve(asked, signal)
+    const addr = known instanceof Promise ? await withSignal(known, signal) : known
+    this.#mustBeOpen()
     const { direct, relays, tried } = dialRoutes(addr, {
       driver: this.#driver,
       relays: this.#relays,
@@ -295,7 +335,7 @@ export class Endpoint {
           this.#driver.connect(
             {
               peer: peer.toBytes(),
-              alpns: [alpnName],
+              alpns,
               routes: [...direct, ...relays],
               ...dialSettings(timeoutMs, settings),
             },
@@ -384,12 +424,13 @@ export class Endpoint {
     }
     this.#newcomer.wake()
     this.#acceptedNews.wake()
+    this.#addrNews.wake()
     const timeout = new AbortController()
-    const timer = this.#platform.createTimer(() => timeout.abort())
-    timer.arm(this.#platform.now() + CLOSE_TIMEOUT_MS)
+    const timer = this.platform.createTimer(() => timeout.abort())
+    timer.arm(this.platform.now() + CLOSE_TIMEOUT_MS)
     try {
       // The coming round sends what was said just now.
-      await new Promise<void>((resolve) => this.#platform.defer(resolve))
+      await new Promise<void>((resolve) => this.platform.defer(resolve))
       while (this.#connections.size > 0) await this.#drained.wait(timeout.signal)
     } catch {
       // Time is up: the peers learn it from their idle timeouts.
@@ -444,7 +485,7 @@ export class Endpoint {
   }
 
   #keep(incoming: Incoming): void {
-    const now = this.#platform.now()
+    const now = this.platform.now()
     while (this.#undecided.length > 0) {
       const oldest = this.#undecided[0]!
       if (oldest.incoming.isPending && now - oldest.since < UNDECIDED_MS) break

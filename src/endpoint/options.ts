@@ -61,6 +61,8 @@ export interface EndpointOptions {
 export interface ConnectOptions extends WaitOptions {
   /** Give up after this, ms. Default 30,000 (iroh). */
   readonly timeoutMs?: number
+  /** Offered besides the ALPN of the call; where the peer speaks several, it chooses. Default: none. */
+  readonly additionalAlpns?: readonly Alpn[]
   /** QUIC settings for this connection, over those of the endpoint. */
   readonly settings?: Partial<QuicSettings>
 }

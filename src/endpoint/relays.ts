@@ -39,6 +39,8 @@ export interface RelaysSetup {
   readonly stun: StunServers | undefined
   /** A relay can be used (again), or no longer. */
   readonly onChange: (url: string) => void
+  /** Home is another relay. */
+  readonly onHome: () => void
   /** There is a new net report. */
   readonly onReport: () => void
   readonly onError: (error: unknown) => void
@@ -246,6 +248,7 @@ export class EndpointRelays {
     this.#awayTimer.cancel()
     this.#transport.setHome(url)
     this.#news.wake()
+    this.#setup.onHome()
   }
 
   /**

@@ -18,6 +18,7 @@ test('spec/relay.md §5.5: a relay that was closed for want of use is not lost: 
     trustedRoots: () => undefined,
     stun: undefined,
     onChange: () => {},
+    onHome: () => {},
     onReport: () => {},
     onError: () => {},
   })

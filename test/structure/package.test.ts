@@ -30,7 +30,9 @@ const PORTABLE = [
   'src/driver/index.ts',
   'src/relay/index.ts',
   'src/holepunch/index.ts',
+  'src/discovery/index.ts',
   'src/endpoint/index.ts',
+  'src/gossip/index.ts',
   'src/endpoint/browser.ts',
   'src/index.browser.ts',
 ]

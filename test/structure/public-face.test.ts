@@ -12,6 +12,7 @@ test('the public face has these names and no others, in Node and in browsers', (
     'EndpointId',
     'EndpointTicket',
     'IdentityError',
+    'MemoryLookup',
     'RelayUrl',
     'SecretKey',
     'StreamError',

@@ -44,7 +44,15 @@ const PACKAGES: readonly { readonly package: RegExp; readonly folder: string }[]
 ]
 
 /** Rooms without sockets, timers, clock and randomness of their own. */
-const SANS_IO = ['src/bytes/', 'src/crypto/', 'src/identity/', 'src/quic/', 'src/relay/protocol/']
+const SANS_IO = [
+  'src/bytes/',
+  'src/crypto/',
+  'src/identity/',
+  'src/quic/',
+  'src/relay/protocol/',
+  'src/gossip/proto/',
+  'src/gossip/wire/',
+]
 const PROVIDERS = ['src/crypto/node/', 'src/crypto/portable/']
 
 const IMPURE: readonly RegExp[] = [
