@@ -11,6 +11,7 @@ const BUDGETS: Readonly<Record<string, number>> = {
   sim: 90,
   fuzz: 30,
   interop: 75,
+  gossip: 45,
   readme: 30,
   load: 25,
 }

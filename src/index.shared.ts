@@ -24,6 +24,23 @@ export type {
 } from './endpoint/index.ts'
 export { ConnectError, ConnectionClosedError, EndpointError, StreamError } from './endpoint/index.ts'
 export {
+  DEFAULT_PROFILE as DEFAULT_GOSSIP_PROFILE,
+  Gossip,
+  GossipError,
+  type GossipErrorCode,
+  type GossipEvent,
+  type GossipMetrics,
+  type GossipOptions,
+  GossipPeerError,
+  type GossipPeerErrorCode,
+  type GossipProfile,
+  GossipTopic,
+  type NeighborDownReason,
+  TopicId,
+  type TopicName,
+  UPSTREAM_PROFILE as UPSTREAM_GOSSIP_PROFILE,
+} from './gossip/index.ts'
+export {
   EndpointAddr,
   type EndpointAddrJson,
   EndpointId,

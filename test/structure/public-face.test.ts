@@ -6,16 +6,23 @@ test('the public face has these names and no others, in Node and in browsers', (
   const names = [
     'ConnectError',
     'ConnectionClosedError',
+    'DEFAULT_GOSSIP_PROFILE',
     'Endpoint',
     'EndpointAddr',
     'EndpointError',
     'EndpointId',
     'EndpointTicket',
+    'Gossip',
+    'GossipError',
+    'GossipPeerError',
+    'GossipTopic',
     'IdentityError',
     'MemoryLookup',
     'RelayUrl',
     'SecretKey',
     'StreamError',
+    'TopicId',
+    'UPSTREAM_GOSSIP_PROFILE',
   ]
   expect(Object.keys(node).sort()).toEqual(names)
   expect(Object.keys(browser).sort()).toEqual(names)
