@@ -6,10 +6,12 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { messageOf } from '../bytes/index.ts'
 import { EndpointError } from '../endpoint/index.ts'
+import { GossipError } from '../gossip/index.ts'
 import { IdentityError, ipAddr, parseTarget, relayAddr, SecretKey } from '../identity/index.ts'
 import { connect } from './connect.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addEndpointFlags, collect, type EndpointFlagValues, endpointFlags } from './endpoint-flags.ts'
+import { addGossipCommand } from './gossip.ts'
 import { readKeyFile, writeKeyFile } from './key-file.ts'
 import { listen } from './listen.ts'
 import { addRelayCommand } from './relay.ts'
@@ -157,6 +159,7 @@ function createProgram(): Command {
     .option('--max-reconnects <attempts>', 'with --continuous: 0 = no limit; without it the limit is 3', count, 10)
     .option('--timeout <ms>', 'give up dialling after this (default: three attempts of 30,000)', positive)
     .action(runConnect)
+  addGossipCommand(program, output, interruption)
   addRelayCommand(program, output, interruption)
   addDoctorCommand(program, output, interruption)
   return program
@@ -176,7 +179,7 @@ async function main(args: readonly string[]): Promise<void> {
     const isUsage =
       error instanceof UsageError ||
       error instanceof IdentityError ||
-      (error instanceof EndpointError && error.code === 'INVALID_OPTION')
+      ((error instanceof EndpointError || error instanceof GossipError) && error.code === 'INVALID_OPTION')
     process.exitCode = isUsage ? EXIT_USAGE : EXIT_FAILURE
     const stack = error instanceof Error ? error.stack : undefined
     output.stderr(args.includes('--verbose') && stack !== undefined ? stack : `tom: ${messageOf(error)}`)

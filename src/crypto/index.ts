@@ -2,7 +2,8 @@
  * The door of the crypto room: the provider interface, its error, the forms of keys (DER, PEM), and the simulator's wrapper. Providers have doors of their own
  * (`node/index.ts`, `portable/index.ts`), so that a browser bundle never meets node:crypto.
  */
-export { blake3DeriveKey, blake3Hash } from './blake3.ts'
+export { blake3DeriveKey } from './blake3.ts'
+export { blake3Hash } from './blake3-hash.ts'
 export { chacha20Block, chacha20KeyWords } from './chacha20-block.ts'
 export {
   BOX_NONCE_LENGTH,

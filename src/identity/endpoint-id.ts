@@ -2,7 +2,6 @@
  * `EndpointId`: the public key that names an endpoint, its text forms and their exact parsing rules (spec/endpoint.md §1.1, after
  * iroh-base). It does not verify signatures; that is the crypto provider's.
  */
-import { ed25519 } from '@noble/curves/ed25519.js'
 import {
   compareBytes,
   decodeBase32,
@@ -14,6 +13,7 @@ import {
   messageOf,
   sameBytes,
 } from '../bytes/index.ts'
+import { isCurvePoint } from './curve-point.ts'
 import { IdentityError } from './errors.ts'
 
 /** Length in bytes. */
@@ -39,12 +39,8 @@ export class EndpointId {
   /** Copies 32 bytes. Throws IdentityError INVALID_ID for another length, or where they are no point of the curve. */
   static fromBytes(bytes: Uint8Array): EndpointId {
     if (bytes.length !== LENGTH) throw invalid(`an endpoint id has ${LENGTH} bytes, not ${bytes.length}`)
-    try {
-      // iroh's decompression accepts what ZIP 215 accepts (a y above the field's prime too) and keeps the bytes as given
-      ed25519.Point.fromBytes(Uint8Array.from(bytes), true)
-    } catch {
-      throw invalid('these 32 bytes are no Ed25519 public key (not a point of the curve)')
-    }
+    // iroh's decompression accepts what ZIP 215 accepts (a y above the field's prime too) and keeps the bytes as given
+    if (!isCurvePoint(bytes)) throw invalid('these 32 bytes are no Ed25519 public key (not a point of the curve)')
     return new EndpointId(Uint8Array.from(bytes))
   }
 

@@ -1,4 +1,5 @@
 /** The door of `identity/`: keys, ids, addresses and tickets. */
+export { isCurvePoint } from './curve-point.ts'
 export { EndpointAddr, type EndpointAddrJson } from './endpoint-addr.ts'
 export { EndpointId } from './endpoint-id.ts'
 export { EndpointTicket } from './endpoint-ticket.ts'

@@ -78,24 +78,26 @@ export interface Result {
 export class Tom {
   stdout = ''
   stderr = ''
-  readonly #child: ChildProcess
+  protected readonly child: ChildProcess
   readonly #ended: Promise<Result>
   #changed: () => void = () => {}
 
   constructor(...args: string[]) {
     const flags = args.filter((arg) => arg.startsWith('--import='))
     const own = args.slice(flags.length)
-    this.#child = spawn(process.execPath, [...flags, this.main, ...own], { stdio: ['ignore', 'pipe', 'pipe'] })
-    this.#child.stdout!.on('data', (chunk) => {
+    this.child = spawn(process.execPath, [...flags, this.main, ...own], {
+      stdio: [this.stdin, 'pipe', 'pipe'],
+    })
+    this.child.stdout!.on('data', (chunk) => {
       this.stdout += chunk
       this.#changed()
     })
-    this.#child.stderr!.on('data', (chunk) => {
+    this.child.stderr!.on('data', (chunk) => {
       this.stderr += chunk
       this.#changed()
     })
     this.#ended = new Promise((resolve) => {
-      this.#child.on('close', (code) => {
+      this.child.on('close', (code) => {
         resolve({ code, stdout: this.stdout, stderr: this.stderr })
         this.#changed()
       })
@@ -109,12 +111,17 @@ export class Tom {
     return MAIN
   }
 
+  /** 'ignore': at its end from the start. */
+  protected get stdin(): 'ignore' | 'pipe' {
+    return 'ignore'
+  }
+
   /** The first match in what was printed so far, on either stream; waits for it. */
   async match(pattern: RegExp): Promise<RegExpMatchArray> {
     for (;;) {
       const match = `${this.stdout}\n${this.stderr}`.match(pattern)
       if (match !== null) return match
-      if (this.#child.exitCode !== null) throw new Error(`tom ended without ${pattern}: ${this.stdout}${this.stderr}`)
+      if (this.child.exitCode !== null) throw new Error(`tom ended without ${pattern}: ${this.stdout}${this.stderr}`)
       await new Promise<void>((resolve) => {
         this.#changed = resolve
       })
@@ -122,11 +129,11 @@ export class Tom {
   }
 
   interrupt(signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): void {
-    this.#child.kill(signal)
+    this.child.kill(signal)
   }
 
   kill(): void {
-    this.#child.kill('SIGKILL')
+    this.child.kill('SIGKILL')
   }
 
   get ended(): Promise<Result> {

@@ -1,5 +1,7 @@
+import { blake3 } from '@noble/hashes/blake3.js'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { blake3DeriveKey } from '../../src/crypto/index.ts'
+import { blake3DeriveKey, blake3Hash } from '../../src/crypto/index.ts'
 import { counting, hex, toHex } from './hex.ts'
 
 describe('BLAKE3 derive_key', () => {
@@ -25,5 +27,33 @@ describe('BLAKE3 derive_key', () => {
     expect(blake3DeriveKey('a', hex('0103'))).not.toEqual(key)
     expect(blake3DeriveKey('ä', material)).not.toEqual(key)
     expect(material).toEqual(hex('0102'))
+  })
+})
+
+describe('BLAKE3 hash', () => {
+  test('spec/gossip.md §15: published vectors', () => {
+    expect(toHex(blake3Hash(new Uint8Array()))).toBe('af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262')
+    expect(toHex(blake3Hash(new TextEncoder().encode('hello')))).toBe(
+      'ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f',
+    )
+  })
+
+  test('is what noble computes, about every boundary of words, blocks, chunks and subtrees', () => {
+    const near = (length: number): number[] => [-5, -4, -1, 0, 1, 3].map((step) => length + step)
+    const lengths = [1, 2, 3, 4, ...[64, 128, 960, 1024, 2048, 3072, 4096, 5120, 8192, 16_384].flatMap(near), 100_000]
+    const data = Uint8Array.from({ length: 100_001 }, (_, index) => (index * 167 + (index >> 8)) & 0xff)
+    for (const length of lengths) {
+      // an unaligned view
+      const input = data.subarray(1, 1 + length)
+      expect(toHex(blake3Hash(input)), `${length} bytes`).toBe(toHex(blake3(input)))
+    }
+  })
+
+  test('random inputs', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 3000 }), (input) => {
+        expect(toHex(blake3Hash(input))).toBe(toHex(blake3(input)))
+      }),
+    )
   })
 })

@@ -14,14 +14,16 @@ const MAX_NAMED = 1_024
 export class AddressBook {
   readonly #endpoint: Endpoint
   readonly #named: MemoryLookup
-  readonly #learned: MemoryLookup
+  /** What peers said of themselves, and what others said of them: no amount of hearsay pushes out what a peer knows best. */
+  readonly #told: MemoryLookup
+  readonly #heard: MemoryLookup
 
   constructor(endpoint: Endpoint, now: () => number, retentionMs: number) {
     this.#endpoint = endpoint
     this.#named = new MemoryLookup({ now, maxEndpoints: MAX_NAMED })
-    this.#learned = new MemoryLookup({ now, retentionMs })
-    endpoint.addAddressLookup(this.#named)
-    endpoint.addAddressLookup(this.#learned)
+    this.#told = new MemoryLookup({ now, retentionMs })
+    this.#heard = new MemoryLookup({ now, retentionMs })
+    for (const lookup of this.#all) endpoint.addAddressLookup(lookup)
   }
 
   /** By the application. */
@@ -29,10 +31,11 @@ export class AddressBook {
     this.#named.add(addr)
   }
 
-  /** By a peer, about itself or another. False: it cannot be read. */
-  learn(id: EndpointId, data: Uint8Array): boolean {
+  /** By a peer, about itself (`isOwnWord`) or another. False: it cannot be read. */
+  learn(id: EndpointId, data: Uint8Array, isOwnWord: boolean): boolean {
+    const lookup = isOwnWord ? this.#told : this.#heard
     try {
-      this.#learned.add(decodeAddrInfo(id, data))
+      lookup.add(decodeAddrInfo(id, data))
       return true
     } catch (error) {
       if (error instanceof DecodeError) return false
@@ -41,7 +44,10 @@ export class AddressBook {
   }
 
   close(): void {
-    this.#endpoint.removeAddressLookup(this.#named)
-    this.#endpoint.removeAddressLookup(this.#learned)
+    for (const lookup of this.#all) this.#endpoint.removeAddressLookup(lookup)
+  }
+
+  get #all(): readonly MemoryLookup[] {
+    return [this.#named, this.#told, this.#heard]
   }
 }

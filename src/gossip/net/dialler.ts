@@ -5,11 +5,14 @@ import type { Counters } from './metrics.ts'
 import type { PeerLink } from './peer-link.ts'
 import type { NetSettings } from './settings.ts'
 
+/** Peers whose last failure is remembered for those who ask. */
+const MAX_ERRORS = 256
+
 export interface DiallerHost {
   readonly settings: NetSettings
   readonly counters: Counters
   dialled(link: PeerLink, connection: Connection): void
-  dialFailed(link: PeerLink, error: unknown): void
+  dialFailed(link: PeerLink): void
 }
 
 export class Dialler {
@@ -17,8 +20,9 @@ export class Dialler {
   readonly #alpns: readonly Uint8Array[]
   readonly #host: DiallerHost
   readonly #waiting: PeerLink[] = []
-  readonly #abort = new AbortController()
-  #active = 0
+  readonly #errors = new Map<string, unknown>()
+  /** One each: a signal with many listeners makes the runtime complain. */
+  readonly #aborts = new Set<AbortController>()
 
   constructor(endpoint: Endpoint, alpns: readonly Uint8Array[], host: DiallerHost) {
     this.#endpoint = endpoint
@@ -31,7 +35,7 @@ export class Dialler {
     if (link.isDialling) return
     link.isDialling = true
     const { settings } = this.#host
-    if (this.#active < settings.maxDials) this.#run(link)
+    if (this.#aborts.size < settings.maxDials) this.#run(link)
     else if (this.#waiting.length < settings.maxWaitingDials) this.#waiting.push(link)
     else {
       const text = `${link.id.toShortString()} was not dialled: too many other dials wait; try again later`
@@ -40,32 +44,42 @@ export class Dialler {
     }
   }
 
+  /** Why the last dial failed; undefined: it did not. */
+  errorOf(key: string): unknown {
+    return this.#errors.get(key)
+  }
+
   close(): void {
-    this.#abort.abort(new GossipError('GOSSIP_CLOSED', 'gossip was closed while a peer was dialled'))
+    const reason = new GossipError('GOSSIP_CLOSED', 'gossip was closed while a peer was dialled')
+    for (const abort of this.#aborts) abort.abort(reason)
     for (const link of this.#waiting.splice(0)) link.isDialling = false
   }
 
   async #run(link: PeerLink): Promise<void> {
     const { settings, counters } = this.#host
     const [alpn, ...additionalAlpns] = this.#alpns
-    this.#active++
+    const abort = new AbortController()
+    this.#aborts.add(abort)
     counters.dials++
+    let connection: Connection
     try {
-      const connection = await this.#endpoint.connect(link.id, alpn!, {
+      connection = await this.#endpoint.connect(link.id, alpn!, {
         additionalAlpns,
         timeoutMs: settings.dialTimeoutMs,
-        signal: this.#abort.signal,
+        signal: abort.signal,
       })
-      this.#settled(link)
-      this.#host.dialled(link, connection)
     } catch (error) {
-      this.#settled(link)
+      this.#settled(link, abort)
       this.#failed(link, error)
+      return
     }
+    this.#settled(link, abort)
+    this.#errors.delete(link.key)
+    this.#host.dialled(link, connection)
   }
 
-  #settled(link: PeerLink): void {
-    this.#active--
+  #settled(link: PeerLink, abort: AbortController): void {
+    this.#aborts.delete(abort)
     link.isDialling = false
     // those that were connected meanwhile need no dial
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
@@ -80,6 +94,16 @@ export class Dialler {
   #failed(link: PeerLink, error: unknown): void {
     link.isDialling = false
     this.#host.counters.dialFailures++
-    this.#host.dialFailed(link, error)
+    this.#remember(link.key, error)
+    this.#host.dialFailed(link)
+  }
+
+  #remember(key: string, error: unknown): void {
+    this.#errors.delete(key)
+    this.#errors.set(key, error)
+    for (const oldest of this.#errors.keys()) {
+      if (this.#errors.size <= MAX_ERRORS) return
+      this.#errors.delete(oldest)
+    }
   }
 }

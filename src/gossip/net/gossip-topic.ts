@@ -11,6 +11,7 @@ import type { GossipEvent, JoinedOptions } from './types.ts'
 
 /** spec/gossip.md §11.2 N8: a peer that has not subscribed does not answer at all. */
 const JOINED_TIMEOUT_MS = 30_000
+const DONE = Promise.resolve()
 
 export class GossipTopic implements AsyncIterable<GossipEvent> {
   readonly #node: GossipNode
@@ -39,15 +40,13 @@ export class GossipTopic implements AsyncIterable<GossipEvent> {
    * so add a nonce where that matters. Resolves when there is room for the next; a peer that takes nothing does not count. Neither this node's subscriptions nor anybody's word
    * tells whether it arrived. Throws GossipError: MESSAGE_TOO_LARGE, TOPIC_CLOSED, GOSSIP_CLOSED.
    */
-  async broadcast(content: Uint8Array): Promise<void> {
-    this.#mustBeOpen()
-    return this.#topic.broadcast(content, false)
+  broadcast(content: Uint8Array): Promise<void> {
+    return this.#broadcast(content, false)
   }
 
   /** Sends to our neighbours, who pass it no further. Otherwise as `broadcast`. */
-  async broadcastNeighbors(content: Uint8Array): Promise<void> {
-    this.#mustBeOpen()
-    return this.#topic.broadcast(content, true)
+  broadcastNeighbors(content: Uint8Array): Promise<void> {
+    return this.#broadcast(content, true)
   }
 
   /** Asks peers to let us in, besides those of `bootstrap`. Throws GossipError: INVALID_OPTION, TOPIC_CLOSED, GOSSIP_CLOSED. */
@@ -90,6 +89,15 @@ export class GossipTopic implements AsyncIterable<GossipEvent> {
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<GossipEvent, undefined> {
     return this.#subscription.iterate()
+  }
+
+  #broadcast(content: Uint8Array, isForNeighbors: boolean): Promise<void> {
+    try {
+      this.#mustBeOpen()
+      return this.#topic.broadcast(content, isForNeighbors) ?? DONE
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   async #close(): Promise<void> {

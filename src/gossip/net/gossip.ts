@@ -75,9 +75,9 @@ export class Gossip {
     return this.#node.accept(connection)
   }
 
-  /** Counters since the start, of all topics. */
+  /** Counters since the start, over all topics, and what there is now. */
   metrics(): GossipMetrics {
-    return { ...this.#node.counters }
+    return this.#node.metrics()
   }
 
   get isClosed(): boolean {

@@ -41,6 +41,7 @@ export interface IncomingHost {
   defer(callback: () => void): void
   topic(key: string): Receiver | undefined
   report(error: unknown): void
+  reportPeer(error: GossipPeerError): void
 }
 
 /** What one peer may cost us, over all its connections. */
@@ -80,6 +81,8 @@ export class IncomingStreams {
   #readSinceTurn = 0
   #turn: Promise<void> | undefined = undefined
   #endedStreams = 0
+  #reading = 0
+  #onAllRead = (): void => {}
   #now = 0
 
   constructor(connection: Connection, budget: PeerBudget, host: IncomingHost) {
@@ -90,13 +93,23 @@ export class IncomingStreams {
     this.#host = host
   }
 
-  /** Reads until the connection ends; never rejects. */
+  /** Reads until the connection has ended and all that came before is read; never rejects. */
   async run(): Promise<void> {
     try {
-      for (;;) this.#read(await this.#connection.acceptUni())
+      for (;;) this.#readCounted(await this.#connection.acceptUni())
     } catch {
       // the connection ended, which its `closed` tells
     }
+    if (this.#reading > 0)
+      await new Promise<void>((resolve) => {
+        this.#onAllRead = resolve
+      })
+  }
+
+  async #readCounted(stream: RecvStream): Promise<void> {
+    this.#reading++
+    await this.#read(stream)
+    if (--this.#reading === 0) this.#onAllRead()
   }
 
   async #read(stream: RecvStream): Promise<void> {
@@ -230,7 +243,7 @@ export class IncomingStreams {
     if (!this.#budget.isReported) {
       this.#budget.isReported = true
       const what = code === 'FLOOD' ? 'sends more than anybody has to' : 'sends frames that are none'
-      this.#host.report(new GossipPeerError(code, this.#peer, `${what}; its stream was ended`))
+      this.#host.reportPeer(new GossipPeerError(code, this.#peer, `${what}; its stream was ended`))
     }
     if (++this.#endedStreams > this.#host.settings.endedStreams) this.#connection.close(0, 'protocol violations')
   }

@@ -1,6 +1,9 @@
 /** What gossip counts: upstream's names in camel case (spec/gossip.md §5), and what goes wrong. */
 
 export interface GossipMetrics {
+  /** Now: topics we take part in, and peers with a connection or a dial. */
+  readonly topics: number
+  readonly peers: number
   /** "ctrl" is every message but payloads ("data"). */
   readonly msgsCtrlSent: number
   readonly msgsCtrlRecv: number
@@ -39,7 +42,8 @@ export interface GossipMetrics {
   readonly missedEvents: number
 }
 
-export type Counters = { -readonly [name in keyof GossipMetrics]: number }
+/** What only grows. */
+export type Counters = { -readonly [name in Exclude<keyof GossipMetrics, 'topics' | 'peers'>]: number }
 
 export function newCounters(): Counters {
   return {

@@ -16,7 +16,7 @@ import { Deadlines, type TimerOwner } from './deadlines.ts'
 import { Dialler, type DiallerHost } from './dialler.ts'
 import { PlatformDice } from './dice.ts'
 import { bodyLength, FrameEncoder } from './frame.ts'
-import { type Counters, newCounters } from './metrics.ts'
+import { type Counters, type GossipMetrics, newCounters } from './metrics.ts'
 import type { Outbox } from './outbox.ts'
 import { OwnData } from './own-data.ts'
 import { GossipPeerError } from './peer-error.ts'
@@ -27,8 +27,9 @@ import { TokenBucket } from './token-bucket.ts'
 import { Topic, type TopicHost } from './topic.ts'
 import { Waiters } from './waiters.ts'
 
-/** Reasons of failed dials that are remembered for those who ask. */
-const MAX_DIAL_ERRORS = 256
+/** Peers that misbehave are reported so often at once, and each second. */
+const REPORTS = 16
+const REPORTS_PER_SECOND = 0.1
 /** The topic id that metrics count with each message, bytes. */
 const TOPIC_BYTES = 32
 
@@ -51,6 +52,7 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
   readonly keyCheck = new KeyCheck()
   readonly keyBudget: TokenBucket
   readonly counters: Counters = newCounters()
+  readonly #reports: TokenBucket
   readonly #platform: Platform
   readonly #onError: (error: unknown) => void
   readonly #deadlines: Deadlines
@@ -61,7 +63,6 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
   readonly #pressure: Pressure
   readonly #topics = new Map<string, Topic>()
   readonly #links = new Map<string, PeerLink>()
-  readonly #dialErrors = new Map<string, unknown>()
   /** Outboxes to be flushed before the turn ends. */
   #dirty: Outbox[] = []
   readonly #settled = new Waiters()
@@ -78,6 +79,7 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
     this.profile = { ...setup.profile, broadcast: { ...setup.profile.broadcast, maxMessageSize } }
     this.dice = new PlatformDice(this.#platform.random)
     this.keyBudget = new TokenBucket(settings.keyBurstOfAll, settings.keysPerSecondOfAll, this.now())
+    this.#reports = new TokenBucket(REPORTS, REPORTS_PER_SECOND, this.now())
     this.#deadlines = new Deadlines(this.#platform, (error) => this.report(error))
     this.#encoder = new FrameEncoder(maxMessageSize)
     this.#addresses = new AddressBook(endpoint, () => this.now(), settings.addressRetentionMs)
@@ -90,6 +92,10 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
 
   now(): number {
     return this.#platform.now()
+  }
+
+  metrics(): GossipMetrics {
+    return { topics: this.#topics.size, peers: this.#links.size, ...this.counters }
   }
 
   get isClosed(): boolean {
@@ -198,16 +204,16 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
     if (link.connection === undefined) this.#dialler.dial(link)
   }
 
-  released(key: string): void {
-    this.#links.get(key)?.released(this.now())
+  released(topic: Topic, key: string): void {
+    this.#links.get(key)?.released(topic.key, this.now())
   }
 
   schedule<T>(at: number, owner: TimerOwner<T>, what: T): void {
     this.#deadlines.add(at, owner, what)
   }
 
-  learned(key: string, data: Uint8Array): void {
-    if (!this.#addresses.learn(this.idOf(key), data)) this.counters.badAddresses++
+  learned(key: string, data: Uint8Array, isOwnWord: boolean): void {
+    if (!this.#addresses.learn(this.idOf(key), data, isOwnWord)) this.counters.badAddresses++
   }
 
   roundTripMs(key: string): number | undefined {
@@ -215,7 +221,7 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
   }
 
   dialError(key: string): unknown {
-    return this.#dialErrors.get(key)
+    return this.#dialler.errorOf(key)
   }
 
   room(topic: Topic): Promise<void> | undefined {
@@ -257,15 +263,16 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
   /** In the middle of an effect: the machine hears of it afterwards. */
   gaveUp(outbox: Outbox): void {
     this.counters.stalledPeers++
-    this.#platform.defer(() => {
-      const topic = this.#topics.get(outbox.topic)
-      const { key } = outbox.peer
-      const id = this.idOf(key)
-      this.report(new GossipPeerError('STALLED', id, 'did not take what it was sent; it is no neighbour any more'))
-      if (topic === undefined) return
-      topic.disconnected(key)
-      this.sendTo(topic, key, { kind: 'disconnect', alive: true })
-    })
+    this.#platform.defer(() => this.#guard(() => this.#dropStalled(outbox.topic, outbox.peer.key)))
+  }
+
+  #dropStalled(topicKey: string, key: string): void {
+    const text = 'did not take what it was sent; it is no neighbour any more'
+    this.reportPeer(new GossipPeerError('STALLED', this.idOf(key), text))
+    const topic = this.#topics.get(topicKey)
+    if (topic === undefined) return
+    topic.disconnected(key)
+    this.sendTo(topic, key, { kind: 'disconnect', alive: true })
   }
 
   lost(link: PeerLink): void {
@@ -280,19 +287,20 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
 
   dialled(link: PeerLink, connection: Connection): void {
     if (this.#isShut || this.#links.get(link.key) !== link) connection.close(0, '')
-    else {
-      this.#dialErrors.delete(link.key)
-      link.add(connection)
-    }
+    else link.add(connection).catch((error) => this.report(error))
   }
 
   /** spec/gossip.md §3.8 C6. */
-  dialFailed(link: PeerLink, error: unknown): void {
+  dialFailed(link: PeerLink): void {
     if (link.connection !== undefined || this.#links.get(link.key) !== link) return
-    this.#rememberError(link.key, error)
     link.clear()
     this.forget(link)
     this.#each((topic) => topic.disconnected(link.key))
+  }
+
+  /** Peers are many, and can be made up: who listens is not to be flooded either. The counters know them all. */
+  reportPeer(error: GossipPeerError): void {
+    if (this.#reports.take(this.now())) this.report(error)
   }
 
   report(error: unknown): void {
@@ -310,7 +318,7 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
     this.#dirty = []
     for (const outbox of dirty) {
       outbox.isDirty = false
-      outbox.flush()
+      this.#guard(() => outbox.flush())
     }
   }
 
@@ -341,22 +349,16 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
     }
   }
 
-  #rememberError(key: string, error: unknown): void {
-    this.#dialErrors.delete(key)
-    this.#dialErrors.set(key, error)
-    for (const oldest of this.#dialErrors.keys()) {
-      if (this.#dialErrors.size <= MAX_DIAL_ERRORS) return
-      this.#dialErrors.delete(oldest)
-    }
+  #each(tell: (topic: Topic) => void): void {
+    for (const topic of [...this.#topics.values()]) this.#guard(() => tell(topic))
   }
 
-  #each(tell: (topic: Topic) => void): void {
-    for (const topic of [...this.#topics.values()]) {
-      try {
-        tell(topic)
-      } catch (error) {
-        this.report(error)
-      }
+  /** A defect is reported, and costs nobody else anything. */
+  #guard(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.report(error)
     }
   }
 

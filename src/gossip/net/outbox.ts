@@ -69,10 +69,11 @@ export class Outbox implements TimerOwner<Sending> {
   readonly #host: OutboxHost
   readonly #queue = new FrameQueue()
   #sending: Sending | undefined = undefined
-  /** Since when the queue is full, ms; undefined: it is not. */
-  #fullSince: number | undefined = undefined
-  /** When the peer last took something while the queue was full, ms. */
-  #takenAt = 0
+  /** The topic has let go of the peer: the stream ends when nothing waits, for the peer grants only so many. */
+  #isLeaving = false
+  #isFull = false
+  /** How long the peer has taken nothing while the queue was full, ms: checks are counted, so that a pause of our own process is none of the peer's. */
+  #idleMs = 0
   #isStalled = false
 
   constructor(topic: string, header: Uint8Array, peer: OutboxPeer, host: OutboxHost) {
@@ -99,12 +100,12 @@ export class Outbox implements TimerOwner<Sending> {
 
   /** Above the high-water mark: `check` is to be called. */
   get isFull(): boolean {
-    return this.#fullSince !== undefined
+    return this.#isFull
   }
 
   /** Whoever makes more should wait. Not for a stalled peer. */
   get isPressing(): boolean {
-    return this.#fullSince !== undefined && !this.#isStalled
+    return this.#isFull && !this.#isStalled
   }
 
   push(frame: Frame): void {
@@ -125,11 +126,12 @@ export class Outbox implements TimerOwner<Sending> {
         return
       }
     }
+    this.#isLeaving = false
     this.#queue.push(frame)
     this.peer.queuedBytes += length
-    if (this.#fullSince === undefined && (bytes > settings.highWaterBytes || messages > settings.highWaterMessages)) {
-      this.#fullSince = this.#host.now()
-      this.#takenAt = this.#fullSince
+    if (!this.#isFull && (bytes > settings.highWaterBytes || messages > settings.highWaterMessages)) {
+      this.#isFull = true
+      this.#idleMs = 0
       this.#host.pressureChanged(this)
     }
     this.#host.flushLater(this)
@@ -138,6 +140,7 @@ export class Outbox implements TimerOwner<Sending> {
   /** Writes what waits, unless a write is under way: then that goes on by itself. */
   flush(): void {
     const { connection } = this.peer
+    if (this.#isLeaving) this.finish()
     if (this.#queue.length === 0 || connection === undefined || connection.closeReason !== undefined) return
     const sending = this.#sending
     if (sending === undefined) this.#open(connection)
@@ -163,6 +166,12 @@ export class Outbox implements TimerOwner<Sending> {
     this.#finish(sending, sending.stream)
   }
 
+  /** `finish` as soon as nothing waits, unless there is something to say before that. */
+  finishSoon(): void {
+    this.#isLeaving = true
+    this.#host.flushLater(this)
+  }
+
   /** Forgets what waits: there is nobody to send it to. */
   clear(): void {
     this.peer.queuedBytes -= this.#queue.bytes
@@ -181,13 +190,13 @@ export class Outbox implements TimerOwner<Sending> {
     this.#host.gaveUp(this)
   }
 
-  /** To be called now and then while `isFull`. */
-  check(now: number): void {
-    if (this.#fullSince === undefined) return
-    const { stalledAfterMs, dropAfterMs } = this.#host.settings
-    const idleMs = now - this.#takenAt
-    if (idleMs >= dropAfterMs) this.giveUp()
-    else if (idleMs >= stalledAfterMs && !this.#isStalled) {
+  /** To be called every `stallCheckMs` while `isFull`. */
+  check(): void {
+    if (!this.#isFull) return
+    const { stallCheckMs, stalledAfterMs, dropAfterMs } = this.#host.settings
+    this.#idleMs += stallCheckMs
+    if (this.#idleMs >= dropAfterMs) this.giveUp()
+    else if (this.#idleMs >= stalledAfterMs && !this.#isStalled) {
       this.#isStalled = true
       this.#host.pressureChanged(this)
     }
@@ -249,9 +258,9 @@ export class Outbox implements TimerOwner<Sending> {
   #written(sending: Sending): void {
     if (this.#sending !== sending) return
     this.#release(sending)
-    if (this.#fullSince !== undefined) this.#took()
-    if (this.#queue.length > 0) this.flush()
-    else this.#host.settled()
+    if (this.#isFull) this.#took()
+    if (this.#queue.length > 0 || this.#isLeaving) this.flush()
+    if (this.isEmpty) this.#host.settled()
   }
 
   #ended(sending: Sending, end: SendStreamEnd): void {
@@ -282,7 +291,7 @@ export class Outbox implements TimerOwner<Sending> {
 
   #took(): void {
     const { settings } = this.#host
-    this.#takenAt = this.#host.now()
+    this.#idleMs = 0
     const isLow =
       this.#queue.bytes * LOW_PART <= settings.highWaterBytes &&
       this.#queue.length * LOW_PART <= settings.highWaterMessages
@@ -294,8 +303,8 @@ export class Outbox implements TimerOwner<Sending> {
   }
 
   #notFull(): void {
-    if (this.#fullSince === undefined) return
-    this.#fullSince = undefined
+    if (!this.#isFull) return
+    this.#isFull = false
     this.#isStalled = false
     this.#host.pressureChanged(this)
   }

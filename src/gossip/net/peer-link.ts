@@ -48,13 +48,12 @@ export class PeerLink implements OutboxPeer, TimerOwner<undefined> {
     this.#budget = new PeerBudget(host.settings, host.now())
   }
 
-  /** Where to send. */
+  /** Where to send: the newest that lives. One that has ended but is still being read is better than none, for it is no time to dial yet. */
   get connection(): Connection | undefined {
-    return this.#connections[this.#connections.length - 1]
-  }
-
-  get connectionCount(): number {
-    return this.#connections.length
+    const connections = this.#connections
+    for (let index = connections.length - 1; index >= 0; index--)
+      if (connections[index]!.closeReason === undefined) return connections[index]
+    return connections[connections.length - 1]
   }
 
   /** Everything was written, and where a stream was finished, the peer has it. */
@@ -91,13 +90,16 @@ export class PeerLink implements OutboxPeer, TimerOwner<undefined> {
       this.#connections[0]?.close(0, 'too many connections')
     for (const outbox of this.outboxes.values()) outbox.connectionChanged()
     this.look()
-    new IncomingStreams(connection, this.#budget, this.#host).run()
+    const reading = new IncomingStreams(connection, this.#budget, this.#host).run()
     await connection.closed
+    // what came before the end counts: it may say why
+    await reading
     this.#closed(connection)
   }
 
-  /** A topic let go of the peer: when nobody else needs it, the time of grace begins. */
-  released(now: number): void {
+  /** A topic let go of the peer: its stream ends, and when nobody else needs the peer, the time of grace begins. */
+  released(topic: string, now: number): void {
+    this.outboxes.get(topic)?.finishSoon()
     if (this.#idleSince === undefined && !this.#host.needs(this.key)) this.#idleSince = now
     this.look()
   }

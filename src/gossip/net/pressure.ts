@@ -4,7 +4,6 @@
  */
 
 import type { TimerOwner } from './deadlines.ts'
-import type { Counters } from './metrics.ts'
 import type { Outbox } from './outbox.ts'
 import type { NetSettings } from './settings.ts'
 import { Waiters } from './waiters.ts'
@@ -14,7 +13,6 @@ const PATIENCE_MS = 2_000
 
 export interface PressureHost {
   readonly settings: NetSettings
-  readonly counters: Counters
   now(): number
   schedule<T>(at: number, owner: TimerOwner<T>, what: T): void
 }
@@ -49,9 +47,9 @@ export class Pressure implements TimerOwner<undefined> {
   }
 
   /** Looks for stalled peers, as long as there are full queues. */
-  fire(_what: undefined, now: number): void {
+  fire(): void {
     this.#isChecking = false
-    for (const outbox of [...this.#full]) outbox.check(now)
+    for (const outbox of [...this.#full]) outbox.check()
     this.#news.wake()
     this.#check()
   }

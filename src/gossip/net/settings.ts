@@ -29,7 +29,7 @@ export interface NetSettings {
   readonly stalledAfterMs: number
   /** After so long it is no neighbour of that topic any more, ms. */
   readonly dropAfterMs: number
-  /** How often stalled peers are looked at, ms. */
+  /** How often full queues are looked at, ms. */
   readonly stallCheckMs: number
   /** Bytes read from one connection before others have their turn. */
   readonly readPerTurn: number

@@ -14,7 +14,7 @@ export class TokenBucket {
 
   /** Whether one could be taken now. */
   has(now: number): boolean {
-    if (this.#tokens < 1) this.#fill(now)
+    if (now > this.#at) this.#fill(now)
     return this.#tokens >= 1
   }
 

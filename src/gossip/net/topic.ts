@@ -32,9 +32,10 @@ export interface TopicHost {
   ownData(): Uint8Array
   idOf(key: string): EndpointId
   sendTo(topic: Topic, key: string, message: Message<string>): void
-  released(key: string): void
+  released(topic: Topic, key: string): void
   schedule<T>(at: number, owner: TimerOwner<T>, what: T): void
-  learned(key: string, data: Uint8Array): void
+  /** `isOwnWord`: the peer said so itself. */
+  learned(key: string, data: Uint8Array, isOwnWord: boolean): void
   roundTripMs(key: string): number | undefined
   dialError(key: string): unknown
   /** Whether one more message finds room everywhere; a promise: not before it resolves. */
@@ -54,8 +55,9 @@ export class Topic implements TopicEffects<string>, TimerOwner<TopicTimer<string
   readonly #state: TopicState<string>
   readonly #attempts: JoinAttempts
   readonly #news = new Waiters()
-  /** Of the input that is being worked on, ms. */
+  /** Of the input that is being worked on, ms; and who sent it, or last sent one. */
   #now = 0
+  #from = ''
   #closedBy: GossipError | undefined = undefined
 
   constructor(id: TopicId, host: TopicHost) {
@@ -102,21 +104,21 @@ export class Topic implements TopicEffects<string>, TimerOwner<TopicTimer<string
     this.#state.join(keys, this.#now)
   }
 
-  async broadcast(content: Uint8Array, isForNeighbors: boolean): Promise<void> {
+  /** Throws GossipError MESSAGE_TOO_LARGE. Undefined: there is room for the next; else a promise of it. */
+  broadcast(content: Uint8Array, isForNeighbors: boolean): Promise<void> | undefined {
     if (this.#closedBy !== undefined) throw this.#closedBy
     this.#checkSize(content, isForNeighbors)
-    // the cache holds it for those who ask later, and the caller's buffer is his
-    const copy = Uint8Array.from(content)
     this.#begin()
-    this.#state.broadcast(copy, isForNeighbors, this.#now)
-    const room = this.#host.room(this)
-    if (room !== undefined) await room
+    // the cache keeps it for those who ask later, and the caller's buffer is his own
+    this.#state.broadcast(Uint8Array.from(content), isForNeighbors, this.#now)
+    return this.#host.room(this)
   }
 
   /** Resolves while there is a neighbour. */
   async joined(signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
     const deadline = this.#host.now() + timeoutMs
-    if (this.neighbors.length === 0) this.#host.schedule(deadline, { fire: () => this.#news.wake() }, undefined)
+    if (this.neighbors.length === 0 && Number.isFinite(deadline))
+      this.#host.schedule(deadline, { fire: () => this.#news.wake() }, undefined)
     for (;;) {
       signal?.throwIfAborted()
       if (this.#closedBy !== undefined) throw this.#closedBy
@@ -141,6 +143,7 @@ export class Topic implements TopicEffects<string>, TimerOwner<TopicTimer<string
 
   receive(from: string, message: Message<string>, now: number): boolean {
     this.#now = now
+    this.#from = from
     const { stats } = this.#state.tree
     const { badIds } = stats
     this.#state.receive(from, message, now)
@@ -169,7 +172,7 @@ export class Topic implements TopicEffects<string>, TimerOwner<TopicTimer<string
   }
 
   release(peer: string): void {
-    this.#host.released(peer)
+    this.#host.released(this, peer)
   }
 
   schedule(timer: TopicTimer<string>, afterMs: number): void {
@@ -177,7 +180,7 @@ export class Topic implements TopicEffects<string>, TimerOwner<TopicTimer<string
   }
 
   learned(peer: string, data: Uint8Array): void {
-    this.#host.learned(peer, data)
+    this.#host.learned(peer, data, peer === this.#from)
   }
 
   roundTripMs(peer: string): number | undefined {

@@ -7,6 +7,7 @@ import type { Linking } from './hyparview-linking.ts'
 import type { Partings } from './hyparview-partings.ts'
 import type { Rejoin } from './hyparview-rejoin.ts'
 import type { Requests } from './hyparview-requests.ts'
+import { CHECKED_CYCLES, LOST_CYCLES, type Silence } from './hyparview-silence.ts'
 import type { Views } from './hyparview-views.ts'
 import type { PeerKey, Priority } from './messages.ts'
 
@@ -19,18 +20,23 @@ export class Links<P extends PeerKey> implements Linking<P> {
   readonly #requests: Requests<P>
   readonly #rejoin: Rejoin<P>
   readonly #partings: Partings<P>
+  readonly #silence: Silence<P>
   /**
    * A remembered peer is asked once in a cycle, and not all that shuffles bring in are asked: a node that finds nobody with a free place would ask for ever,
-   * as fast as the answers come. A cycle ends with the shuffle timer, and when a neighbour is lost. The note of a remembered peer is the last cycle it was asked in.
+   * as fast as the answers come. A cycle ends with the shuffle timer, and when a neighbour is lost. The note of a remembered peer is the last cycle it refused in.
    */
   #cycle = 1
   #asksInCycle = 0
+  /** Since the shuffle timer. */
+  #hasGained = true
+  #isStuck = false
 
-  constructor(views: Views<P>, requests: Requests<P>, rejoin: Rejoin<P>, partings: Partings<P>) {
+  constructor(views: Views<P>, requests: Requests<P>, rejoin: Rejoin<P>, partings: Partings<P>, silence: Silence<P>) {
     this.#views = views
     this.#requests = requests
     this.#rejoin = rejoin
     this.#partings = partings
+    this.#silence = silence
   }
 
   get pending(): readonly P[] {
@@ -55,8 +61,9 @@ export class Links<P extends PeerKey> implements Linking<P> {
     const index = active.indexOf(peer)
     if (index >= 0) {
       this.#views.storeData(peer, data)
-      if (this.#isEchoExpected(index, now)) active.setNote(index, NO_ECHO)
-      else this.#say(peer, priority, now)
+      if (!this.#isEchoExpected(index, now)) this.#say(peer, priority, now)
+      else if (this.#silence.isChecked(peer)) this.#settle(index)
+      else active.setNote(index, NO_ECHO)
       return
     }
     const request = this.#requests.take(peer)
@@ -64,7 +71,8 @@ export class Links<P extends PeerKey> implements Linking<P> {
       // to our own request more came than there are places for: nobody has to go for that
       const isWelcome = request === undefined ? priority === 'high' : request.isOffer
       if (!isWelcome) {
-        this.#views.storeData(peer, data)
+        // it lives and looks for neighbours: worth remembering
+        this.#views.addPassive(peer, data, this.#cycle)
         this.#disconnectFrom(peer, true, now)
         return
       }
@@ -140,9 +148,10 @@ export class Links<P extends PeerKey> implements Linking<P> {
       let turn = dice.below(count)
       let index = 0
       while (!this.#isCandidate(index) || turn-- > 0) index++
-      passive.setNote(index, this.#cycle)
       this.#asksInCycle++
-      this.#request(passive.at(index), isAlone ? 'high' : 'low', false)
+      const isUrgent = isAlone || this.#isStuck
+      this.#isStuck = false
+      this.#request(passive.at(index), isUrgent ? 'high' : 'low', false)
     }
   }
 
@@ -153,6 +162,41 @@ export class Links<P extends PeerKey> implements Linking<P> {
     return 2 * active.size > activeViewCapacity ? 2 * activeViewCapacity : passiveViewCapacity
   }
 
+  /** With the shuffle timer: asks neighbours that are silent, and drops those that do not answer (true: there were such). */
+  checkSilent(now: number): boolean {
+    const { active, effects } = this.#views
+    let isLost = false
+    for (let index = active.size - 1; index >= 0; index--) {
+      const peer = active.at(index)
+      const cycles = this.#silence.count(peer)
+      if (cycles < CHECKED_CYCLES) continue
+      if (cycles < LOST_CYCLES) {
+        this.#say(peer, 'low', now)
+        continue
+      }
+      this.#removeAt(index, 'connection-lost')
+      this.#forget(peer)
+      this.#rejoin.left(peer)
+      effects.send(peer, { kind: 'disconnect', alive: true })
+      effects.release(peer)
+      isLost = true
+    }
+    this.#silence.endCycle(active)
+    return isLost
+  }
+
+  /**
+   * With the shuffle timer. A node with few neighbours that gained none may belong to an island: all others are full, and none of them ever sees a reason to take
+   * one of us (§11.1 P12). One of them is asked so that it cannot refuse.
+   */
+  endCycle(): void {
+    const { active, settings } = this.#views
+    const isPoor = 2 * active.size <= settings.activeViewCapacity
+    this.#isStuck = isPoor && !this.#hasGained
+    this.#hasGained = false
+    this.nextCycle()
+  }
+
   /** Those that had no place may have one now. */
   nextCycle(): void {
     this.#cycle++
@@ -161,19 +205,19 @@ export class Links<P extends PeerKey> implements Linking<P> {
 
   /**
    * Somebody speaks as a neighbour and is none: a message of ours was lost with a connection, and the link has only its side. Makes it a link, or tells the peer
-   * that there is none.
+   * that there is none (true). Not where a message may just have been under way when the link ended or began.
    */
-  stranger(peer: P, now: number): void {
+  stranger(peer: P, now: number): boolean {
     const views = this.#views
-    if (peer === views.me || views.active.has(peer) || this.#partings.isRecent(peer, now)) return
-    if (this.#requests.get(peer) !== undefined || this.#rejoin.isAsked(peer)) return
+    if (peer === views.me || views.active.has(peer) || this.#partings.isRecent(peer, now)) return false
+    if (this.#requests.get(peer) !== undefined || this.#rejoin.isAsked(peer)) return false
     this.#partings.note(peer, now)
     if (!this.#requests.isFull && views.active.size + this.#requests.slots < views.settings.activeViewCapacity) {
       this.#request(peer, 'low', false)
-      return
+      return false
     }
     views.effects.send(peer, { kind: 'disconnect', alive: true })
-    views.effects.release(peer)
+    return true
   }
 
   quit(): void {
@@ -221,13 +265,22 @@ export class Links<P extends PeerKey> implements Linking<P> {
     effects.send(peer, { kind: 'neighbor', priority, data: ownData })
   }
 
+  /** It answered a check. iroh-gossip 0.101 waits for a last Neighbor now, and counts it as a taken place until then (§11.1 P1). */
+  #settle(index: number): void {
+    const { active, effects, ownData } = this.#views
+    active.setNote(index, NO_ECHO)
+    effects.send(active.at(index), { kind: 'neighbor', priority: 'low', data: ownData })
+  }
+
   #add(peer: P, data: Uint8Array | undefined): void {
     const { active, passive, effects } = this.#views
     const isNew = active.add(peer, NO_ECHO)
     if (isNew) passive.remove(peer)
     this.#views.storeData(peer, data)
     this.#rejoin.answered(peer)
-    if (isNew) effects.neighborUp(peer)
+    if (!isNew) return
+    this.#hasGained = true
+    effects.neighborUp(peer)
   }
 
   #makeRoom(now: number): void {

@@ -26,6 +26,8 @@ export class Rejoin<P extends PeerKey> {
   /** Asked to let us in, without an answer; and since when, ms. */
   readonly #asked: P[] = []
   readonly #askedSince: number[] = []
+  /** The application hears nothing when it fails. */
+  readonly #isQuiet: boolean[] = []
   #serial = 0
   #isScheduled = false
   #attempt = 0
@@ -52,12 +54,33 @@ export class Rejoin<P extends PeerKey> {
     pushBounded(this.#contacts, peer, CONTACTS)
   }
 
-  join(peer: P, now: number): void {
-    if (!this.isAsked(peer) && this.#asked.length < ASKED) {
+  join(peer: P, now: number, isQuiet = false): void {
+    const index = this.#asked.indexOf(peer)
+    if (index >= 0) {
+      if (!isQuiet) this.#isQuiet[index] = false
+    } else if (this.#asked.length < ASKED) {
       this.#asked.push(peer)
       this.#askedSince.push(now)
+      this.#isQuiet.push(isQuiet)
     }
     this.#views.effects.send(peer, { kind: 'join', data: this.#views.ownData })
+  }
+
+  /**
+   * Places are free and nobody is left to ask: perhaps we are an island, and do not see it (§11.1 P12). Joins one of those who are no neighbours, the next one
+   * each time.
+   */
+  probe(now: number): void {
+    const count = this.#contacts.length + this.#former.length
+    for (let step = 0; step < count; step++) {
+      const index = (this.#turn + step) % count
+      const peer = this.#known(index)
+      if (this.#views.active.has(peer) || this.isAsked(peer)) continue
+      this.#turn = (index + 1) % count
+      this.join(peer, now, true)
+      if (!this.#isScheduled) this.#schedule(this.#views.settings.neighborRequestTimeoutMs)
+      return
+    }
   }
 
   /** After Joins of the application: the back-off begins anew. */
@@ -96,17 +119,21 @@ export class Rejoin<P extends PeerKey> {
 
   /** False: the timer was of an earlier time, or nobody is missing. True: we are alone, and Joins are on the way where there is anybody to ask. */
   fire(serial: number, now: number): boolean {
-    if (serial !== this.#serial || !this.#isScheduled) return false
+    if (serial !== this.#serial) return false
     this.#isScheduled = false
-    const { active, settings } = this.#views
-    for (let index = this.#asked.length - 1; index >= 0; index--)
-      if (now - this.#askedSince[index]! >= settings.neighborRequestTimeoutMs) this.#giveUp(index)
-    if (active.size > 0) {
-      if (this.#asked.length > 0) this.#schedule(settings.neighborRequestTimeoutMs)
-      return false
+    const { active, settings, effects } = this.#views
+    const givenUp: P[] = []
+    for (let index = this.#asked.length - 1; index >= 0; index--) {
+      if (now - this.#askedSince[index]! < settings.neighborRequestTimeoutMs) continue
+      givenUp.push(this.#asked[index]!)
+      this.#fail(index)
     }
-    this.#joinSome(now)
-    return true
+    const isAlone = active.size === 0
+    if (isAlone) this.#joinSome(now)
+    else if (this.#asked.length > 0) this.#schedule(settings.neighborRequestTimeoutMs)
+    for (const peer of givenUp)
+      if (!this.isAsked(peer) && this.#requests.get(peer) === undefined && !active.has(peer)) effects.release(peer)
+    return isAlone
   }
 
   /** As many as we want neighbours, the next ones each time. */
@@ -117,7 +144,7 @@ export class Rejoin<P extends PeerKey> {
     const end = Math.min(this.#views.settings.activeViewCapacity, count)
     for (let step = 0; step < end; step++) {
       const index = (this.#turn + step) % count
-      const peer = index < contacts ? this.#contacts[index]! : this.#former[index - contacts]!
+      const peer = this.#known(index)
       // the same one may be both
       if (index < contacts || this.#contacts.indexOf(peer) < 0) this.join(peer, now)
     }
@@ -126,22 +153,26 @@ export class Rejoin<P extends PeerKey> {
     this.#schedule(Math.min(FIRST_RETRY_MS * 2 ** this.#attempt, LAST_RETRY_MS))
   }
 
-  #giveUp(index: number): void {
-    const peer = this.#asked[index]!
-    this.#fail(index)
-    if (this.#requests.get(peer) === undefined) this.#views.effects.release(peer)
+  /** Contacts first. */
+  #known(index: number): P {
+    const contacts = this.#contacts.length
+    return index < contacts ? this.#contacts[index]! : this.#former[index - contacts]!
   }
 
   #fail(index: number): void {
     const peer = this.#asked[index]!
+    const isQuiet = this.#isQuiet[index]!
     this.#stopAsking(index)
-    if (this.#contacts.indexOf(peer) >= 0) this.#views.effects.joinFailed(peer)
+    // one that is gone is not tried for ever: only the application's contacts are
+    if (isQuiet) this.left(peer)
+    else if (this.#contacts.indexOf(peer) >= 0) this.#views.effects.joinFailed(peer)
   }
 
   #stopAsking(index: number): void {
     if (index < 0) return
     this.#asked.splice(index, 1)
     this.#askedSince.splice(index, 1)
+    this.#isQuiet.splice(index, 1)
   }
 
   /** Up to a quarter later: those who lost the same neighbour shall not come back at the same instant. */

@@ -8,6 +8,7 @@ import { Links } from './hyparview-links.ts'
 import { Partings } from './hyparview-partings.ts'
 import { Rejoin } from './hyparview-rejoin.ts'
 import { Requests } from './hyparview-requests.ts'
+import { Silence } from './hyparview-silence.ts'
 import { UpstreamLinks } from './hyparview-upstream.ts'
 import { type MembershipSetup, Views } from './hyparview-views.ts'
 import type { MembershipMessage, PeerInfo, PeerKey } from './messages.ts'
@@ -21,6 +22,7 @@ interface Repairs<P extends PeerKey> {
   readonly links: Links<P>
   readonly rejoin: Rejoin<P>
   readonly partings: Partings<P>
+  readonly silence: Silence<P>
 }
 
 /** Sans-I/O. `now` is monotonic, in ms. */
@@ -37,9 +39,10 @@ export class HyParView<P extends PeerKey> {
       const requests = new Requests<P>(setup.settings.passiveViewCapacity)
       const rejoin = new Rejoin(this.#views, requests)
       const partings = new Partings<P>()
-      const links = new Links(this.#views, requests, rejoin, partings)
+      const silence = new Silence<P>()
+      const links = new Links(this.#views, requests, rejoin, partings, silence)
       this.#links = links
-      this.#repairs = { links, rejoin, partings }
+      this.#repairs = { links, rejoin, partings, silence }
     } else {
       this.#links = new UpstreamLinks(this.#views)
       this.#repairs = undefined
@@ -97,8 +100,11 @@ export class HyParView<P extends PeerKey> {
 
   receive(from: P, message: MembershipMessage<P>, now: number): void {
     if (this.#hasQuit || from === this.#views.me) return
+    // only neighbours send these
+    if (message.kind === 'shuffle' || message.kind === 'forward-join') this.#repairs?.links.stranger(from, now)
     this.#dispatch(from, message, now)
-    if (message.kind !== 'disconnect' && !this.#views.active.has(from)) this.#fromStranger(from, message, now)
+    if (this.#views.active.has(from)) this.#repairs?.silence.heard(from)
+    else if (message.kind !== 'disconnect') this.#releaseStranger(from, message)
     this.#settle()
   }
 
@@ -126,18 +132,17 @@ export class HyParView<P extends PeerKey> {
   }
 
   /** §6.7: whoever is no neighbour afterwards needs no connection. */
-  #fromStranger(from: P, message: MembershipMessage<P>, now: number): void {
-    if (this.#repairs !== undefined) {
-      if (message.kind === 'shuffle' || message.kind === 'forward-join') this.#repairs.links.stranger(from, now)
-      // a refused request was answered and released already; others may be waiting for an answer
-      if (message.kind === 'neighbor' || this.needs(from)) return
-    }
+  #releaseStranger(from: P, message: MembershipMessage<P>): void {
+    // a refused request was answered and released already; others may be waiting for an answer
+    if (this.#repairs !== undefined && (message.kind === 'neighbor' || this.needs(from))) return
     this.#views.effects.release(from)
   }
 
-  /** A message of a broadcast came from somebody who is no neighbour. */
-  stranger(from: P, now: number): void {
-    if (!this.#hasQuit) this.#repairs?.links.stranger(from, now)
+  /** A message of a broadcast came: from a neighbour, or from somebody who takes us for one. */
+  heardFrom(from: P, now: number): void {
+    if (this.#hasQuit || this.#repairs === undefined) return
+    if (this.#views.active.has(from)) this.#repairs.silence.heard(from)
+    else if (this.#repairs.links.stranger(from, now)) this.#views.effects.release(from)
   }
 
   fire(timer: MembershipTimer<P>, now: number): void {
@@ -146,20 +151,26 @@ export class HyParView<P extends PeerKey> {
       case 'shuffle':
         this.#shuffle()
         this.#views.effects.schedule(SHUFFLE_TIMER, this.#views.settings.shuffleIntervalMs)
-        this.#refillAnew()
+        if (this.#repairs !== undefined) this.#endCycle(this.#repairs, now)
         break
       case 'pending-neighbor':
         this.#links.requestTimedOut(timer.peer, timer.serial, now)
         break
       case 'rejoin':
-        if (this.#repairs?.rejoin.fire(timer.serial, now)) this.#refillAnew()
+        if (!this.#repairs?.rejoin.fire(timer.serial, now)) break
+        this.#repairs.links.nextCycle()
+        this.#repairs.links.refill()
     }
     this.#settle()
   }
 
-  #refillAnew(): void {
-    this.#repairs?.links.nextCycle()
-    this.#repairs?.links.refill()
+  #endCycle({ links, rejoin }: Repairs<P>, now: number): void {
+    const hasLost = links.checkSilent(now)
+    links.endCycle()
+    links.refill()
+    const { active, isFull } = this.#views
+    // a node without neighbours joins by a timer of its own
+    if (!hasLost && !isFull && active.size > 0 && links.pending.length === 0) rejoin.probe(now)
   }
 
   /** The network lost the peer's connection, or could make none. */
@@ -226,9 +237,9 @@ export class HyParView<P extends PeerKey> {
     this.#addNodes(nodes)
     this.#views.sendShuffleReply(origin, this.#repairs === undefined ? nodes.length : this.#replyCount(nodes))
     if (this.#repairs === undefined) return
+    this.#repairs.links.refill()
     // §11.1 P13
     if (!this.needs(origin)) effects.release(origin)
-    this.#repairs.links.refill()
   }
 
   /** However many somebody sends. */

@@ -77,6 +77,11 @@ export class PeerSet<P extends PeerKey> {
     return peer
   }
 
+  clear(): void {
+    this.#peers.length = 0
+    this.#notes.length = 0
+  }
+
   random(dice: Dice): P | undefined {
     return this.#peers.length === 0 ? undefined : this.#peers[dice.below(this.#peers.length)]
   }

@@ -1,6 +1,6 @@
 /**
  * Payloads that were announced and have not come: who has them, when they are asked for, and from whom next (spec/gossip.md §7.1, §7.2), with the repairs of §11.1
- * P8, P9 and P11. Also tells `GraftTimes` how late payloads came.
+ * P8, P9 and P11.
  */
 import type { BroadcastEffects } from './effects.ts'
 import type { GraftTimes } from './graft-timing.ts'
@@ -13,16 +13,18 @@ import type { PlumTreeStats } from './plumtree-stats.ts'
  * counted. So all neighbours together fill five times as much with the default view.
  */
 export const MAX_MISSING_PER_PEER = 8_192
-/** Payloads of which we still want to know whether the tree would have brought them, after we asked elsewhere. */
-export const MAX_ASKED = 1_024
+/** So many payloads after the tree broke, the next one is asked for early: only those that should have come over the lost link tell. */
+const EARLY_AFTER_BREAK = 3
 /** Timers may fire a little early, ms. */
 const EARLY_MS = 1
 const NEVER = Number.POSITIVE_INFINITY
 
-/** Who announced a payload, in the order of arrival, without those that were asked. */
+/** Who announced a payload, in the order of arrival. */
 export interface Announcers<P extends PeerKey> {
+  /** Those that were not asked for it, and the rounds they named. */
   readonly peers: readonly P[]
   readonly rounds: readonly number[]
+  readonly asked: readonly P[]
 }
 
 /** What the tree asks of its repairs; `UpstreamGrafts` is the other one. */
@@ -30,12 +32,12 @@ export interface Grafts<P extends PeerKey> {
   /** A payload that we do not have. */
   announced(from: P, announcement: Announcement, now: number): void
   fire(id: MessageId, now: number): void
-  /** The payload is here; `from` is undefined when we are its author. Who else announced it? */
-  arrived(id: MessageId, from: P | undefined, now: number): Announcers<P> | undefined
-  /** It is here once more. */
-  arrivedAgain(id: MessageId, from: P, now: number): void
-  /** The peer is no neighbour any more. */
-  forget(peer: P): void
+  /** The payload is here. Who announced it? */
+  arrived(id: MessageId, from: P, now: number): Announcers<P> | undefined
+  /** As `arrived` when we are its author. */
+  written(id: MessageId): void
+  /** The peer is no neighbour any more. `isBreak`: messages came from it along the tree. */
+  forget(peer: P, isBreak: boolean, now: number): void
   evict(now: number): void
   readonly isEmpty: boolean
   /** Payloads that are missing. */
@@ -54,20 +56,21 @@ export interface GraftsSetup<P extends PeerKey> {
 interface Missing<P extends PeerKey> extends Announcers<P> {
   readonly peers: P[]
   readonly rounds: number[]
-  readonly since: number
-  /** Peers that were asked for it. */
   readonly asked: P[]
+  /** Of the first announcement: when it came, and its round. */
+  readonly since: number
+  readonly round: number
   /** When the next announcer is asked. NEVER: as soon as there is one. */
   dueAt: number
 }
 
 export class RepairedGrafts<P extends PeerKey> implements Grafts<P> {
   readonly #setup: GraftsSetup<P>
-  // both in the order of `since`
+  // in the order of `since`
   readonly #missing = new Map<MessageId, Missing<P>>()
-  /** Those that came after we had asked. */
-  readonly #arrived = new Map<MessageId, Missing<P>>()
   readonly #perPeer = new Map<P, number>()
+  /** Payloads that are still to come until the tree counts as whole. */
+  #broken = 0
 
   constructor(setup: GraftsSetup<P>) {
     this.#setup = setup
@@ -88,9 +91,10 @@ export class RepairedGrafts<P extends PeerKey> implements Grafts<P> {
       return
     }
     if (missing === undefined) {
-      missing = { peers: [], rounds: [], since: now, asked: [], dueAt: now + times.firstMs }
+      const afterMs = this.#broken > 0 ? Math.min(times.brokenMs, times.firstMs(round)) : times.firstMs(round)
+      missing = { peers: [], rounds: [], asked: [], since: now, round, dueAt: now + afterMs }
       this.#missing.set(id, missing)
-      effects.schedule({ kind: 'graft', id }, times.firstMs)
+      effects.schedule({ kind: 'graft', id }, afterMs)
     } else if (missing.peers.includes(from) || missing.asked.includes(from)) return
     missing.peers.push(from)
     missing.rounds.push(round)
@@ -101,49 +105,42 @@ export class RepairedGrafts<P extends PeerKey> implements Grafts<P> {
 
   fire(id: MessageId, now: number): void {
     const missing = this.#missing.get(id)
-    if (missing === undefined || missing.dueAt === NEVER) return
-    if (now < missing.dueAt - EARLY_MS) {
-      // a timer from before this payload was forgotten and announced again
-      this.#setup.effects.schedule({ kind: 'graft', id }, missing.dueAt - now)
-      return
-    }
+    // a timer of its own runs for each `dueAt`: this one is from before the payload was due earlier, or was forgotten and announced again
+    if (missing === undefined || missing.dueAt === NEVER || now < missing.dueAt - EARLY_MS) return
     if (missing.peers.length > 0) this.#ask(id, missing, now)
     else missing.dueAt = NEVER
   }
 
-  arrived(id: MessageId, from: P | undefined, now: number): Announcers<P> | undefined {
-    const missing = this.#missing.get(id)
+  arrived(id: MessageId, from: P, now: number): Announcers<P> | undefined {
+    if (this.#broken > 0) this.#broken--
+    const missing = this.#take(id)
     if (missing === undefined) return undefined
-    this.#drop(id, missing)
-    if (from === undefined) return missing
-    if (!missing.asked.includes(from)) this.#setup.times.late(now - missing.since)
-    else {
-      // would the tree have brought it? a second copy will tell
-      this.#arrived.set(id, missing)
-      if (this.#arrived.size > MAX_ASKED) this.#arrived.delete(this.#arrived.keys().next().value as MessageId)
-    }
+    const { times } = this.#setup
+    if (missing.asked.length === 0) times.longEnough()
+    else if (!missing.asked.includes(from)) times.tooShort(now - missing.since, missing.round)
     return missing
   }
 
-  arrivedAgain(id: MessageId, from: P, now: number): void {
-    const missing = this.#arrived.get(id)
-    if (missing === undefined || missing.asked.includes(from)) return
-    this.#arrived.delete(id)
-    this.#setup.times.late(now - missing.since)
+  written(id: MessageId): void {
+    this.#take(id)
   }
 
-  forget(peer: P): void {
+  forget(peer: P, isBreak: boolean, now: number): void {
+    const { times, effects } = this.#setup
+    if (isBreak) this.#broken = EARLY_AFTER_BREAK
     for (const [id, missing] of this.#missing) {
       const at = missing.peers.indexOf(peer)
+      const askedAt = missing.asked.indexOf(peer)
       if (at >= 0) {
         missing.peers.splice(at, 1)
         missing.rounds.splice(at, 1)
-      } else {
-        const askedAt = missing.asked.indexOf(peer)
-        if (askedAt < 0) continue
-        missing.asked.splice(askedAt, 1)
       }
+      if (askedAt >= 0) missing.asked.splice(askedAt, 1)
       if (missing.peers.length === 0 && missing.asked.length === 0) this.#missing.delete(id)
+      else if (isBreak && missing.dueAt !== NEVER && missing.dueAt > now + times.brokenMs) {
+        missing.dueAt = now + times.brokenMs
+        effects.schedule({ kind: 'graft', id }, times.brokenMs)
+      }
     }
     this.#perPeer.delete(peer)
   }
@@ -153,14 +150,10 @@ export class RepairedGrafts<P extends PeerKey> implements Grafts<P> {
       if (now - missing.since < this.#setup.retentionMs) break
       this.#drop(id, missing)
     }
-    for (const [id, missing] of this.#arrived) {
-      if (now - missing.since < this.#setup.retentionMs) break
-      this.#arrived.delete(id)
-    }
   }
 
   get isEmpty(): boolean {
-    return this.#missing.size === 0 && this.#arrived.size === 0
+    return this.#missing.size === 0
   }
 
   get missing(): number {
@@ -178,6 +171,12 @@ export class RepairedGrafts<P extends PeerKey> implements Grafts<P> {
     const afterMs = times.nextMs(effects.roundTripMs(peer))
     missing.dueAt = now + afterMs
     effects.schedule({ kind: 'graft', id }, afterMs)
+  }
+
+  #take(id: MessageId): Missing<P> | undefined {
+    const missing = this.#missing.get(id)
+    if (missing !== undefined) this.#drop(id, missing)
+    return missing
   }
 
   #drop(id: MessageId, missing: Missing<P>): void {

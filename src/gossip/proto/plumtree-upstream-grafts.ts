@@ -8,6 +8,7 @@ import type { Announcers, Grafts, GraftsSetup } from './plumtree-grafts.ts'
 interface Missing<P extends PeerKey> extends Announcers<P> {
   readonly peers: P[]
   readonly rounds: number[]
+  readonly asked: P[]
 }
 
 export interface UpstreamGraftsSetup<P extends PeerKey> extends GraftsSetup<P> {
@@ -26,14 +27,14 @@ export class UpstreamGrafts<P extends PeerKey> implements Grafts<P> {
   announced(from: P, { id, round }: Announcement): void {
     let missing = this.#missing.get(id)
     if (missing === undefined) {
-      missing = { peers: [], rounds: [] }
+      missing = { peers: [], rounds: [], asked: [] }
       this.#missing.set(id, missing)
     }
     missing.peers.push(from)
     missing.rounds.push(round)
     if (this.#scheduled.has(id)) return
     this.#scheduled.add(id)
-    this.#setup.effects.schedule({ kind: 'graft', id }, this.#setup.times.firstMs)
+    this.#setup.effects.schedule({ kind: 'graft', id }, this.#setup.times.firstMs(round))
   }
 
   fire(id: MessageId): void {
@@ -50,15 +51,15 @@ export class UpstreamGrafts<P extends PeerKey> implements Grafts<P> {
     effects.schedule({ kind: 'graft', id }, times.nextMs(effects.roundTripMs(peer)))
   }
 
-  arrived(id: MessageId, from: P | undefined): Announcers<P> | undefined {
-    if (from === undefined) return undefined
+  arrived(id: MessageId): Announcers<P> | undefined {
     this.#scheduled.delete(id)
     const missing = this.#missing.get(id)
     this.#missing.delete(id)
     return missing
   }
 
-  arrivedAgain(): void {}
+  // what we write ourselves stays missing
+  written(): void {}
 
   forget(peer: P): void {
     for (const [id, missing] of this.#missing) {

@@ -10,6 +10,7 @@ import { type Announcers, type Grafts, RepairedGrafts } from './plumtree-grafts.
 import { PlumTreeLinks } from './plumtree-links.ts'
 import { AnnouncementQueue } from './plumtree-queue.ts'
 import { emptyStats, type PlumTreeStats } from './plumtree-stats.ts'
+import { TreeTempo } from './plumtree-tempo.ts'
 import { UpstreamGrafts } from './plumtree-upstream-grafts.ts'
 import type { BroadcastSettings } from './settings.ts'
 
@@ -20,6 +21,12 @@ export const MAX_CACHED_IDS = 262_144
 const MAX_ROUND = 0xffff
 const DISPATCH: BroadcastTimer = { kind: 'dispatch' }
 const EVICT: BroadcastTimer = { kind: 'evict' }
+/** For fixed times: how long a message travels, a guess until the tree is known, and the bounds, ms. */
+const FIXED_TEMPO = { initialMs: 400, minMs: 100, maxMs: 3_000 }
+/** The tree is broken next to us when one of those is lost who delivered so many last messages. */
+const DELIVERERS = 4
+/** In the repaired profile a neighbour is replaced when the same announcer was so much nearer in so many messages on end. */
+const OPTIMIZE_AFTER = 3
 /** Part of an interval by which sums of fractional milliseconds may miss a tick. */
 const ROUNDING = 1e-6
 
@@ -43,8 +50,15 @@ export class PlumTree<P extends PeerKey> {
   readonly #links: PlumTreeLinks<P>
   readonly #queue: AnnouncementQueue<P>
   readonly #cache: PayloadCache
+  readonly #tempo: TreeTempo
   readonly #times: GraftTimes
   readonly #grafts: Grafts<P>
+  /** Who delivered the last few messages first. */
+  readonly #deliverers: P[] = []
+  /** The announcer that was nearer last, than whom, and how often on end. */
+  #nearer: P | undefined = undefined
+  #farther: P | undefined = undefined
+  #nearerCount = 0
   #isDispatchScheduled = false
   #isEvictScheduled = false
   /** Evictions happen at whole intervals from here, ms. */
@@ -66,7 +80,8 @@ export class PlumTree<P extends PeerKey> {
       maxBytes: isRepaired ? MAX_CACHED_BYTES : Number.POSITIVE_INFINITY,
       maxIds: isRepaired ? MAX_CACHED_IDS : Number.POSITIVE_INFINITY,
     })
-    this.#times = createGraftTimes(settings.graft)
+    this.#tempo = new TreeTempo(settings.graft.kind === 'measured' ? settings.graft : FIXED_TEMPO)
+    this.#times = createGraftTimes(settings.graft, this.#tempo)
     const grafts = {
       times: this.#times,
       links: this.#links,
@@ -94,9 +109,9 @@ export class PlumTree<P extends PeerKey> {
     return { missing: this.#grafts.missing, queued: this.#queue.size, payloads, ids, bytes }
   }
 
-  /** From a first announcement to the first request for the payload, as it is now, ms. */
+  /** From the first announcement, straight from the author, to the first request for the payload, as it is now, ms. */
   get graftTimeoutMs(): number {
-    return this.#times.firstMs
+    return this.#times.firstMs(0)
   }
 
   neighborUp(peer: P, now: number): void {
@@ -106,7 +121,7 @@ export class PlumTree<P extends PeerKey> {
 
   neighborDown(peer: P, now: number): void {
     this.#begin(now)
-    this.#grafts.forget(peer)
+    this.#grafts.forget(peer, this.#links.eager.includes(peer) && this.#deliverers.includes(peer), now)
     this.#links.delete(peer)
     // §11.1 P8: upstream announces to it all the same
     if (this.#isRepaired) this.#queue.delete(peer)
@@ -123,12 +138,13 @@ export class PlumTree<P extends PeerKey> {
     }
     if (!isForNeighbors) {
       this.#remember(payload, now)
-      this.#grafts.arrived(payload.id, undefined, now)
-      this.#announce(payload.id, 0, undefined)
+      this.#grafts.written(payload.id)
+      this.#tempo.sent(now)
+      this.#announce(payload.id, 0, undefined, undefined)
     }
-    this.#push(this.#links.eager, payload, undefined)
+    this.#push(this.#links.eager, payload, undefined, undefined)
     // §11.1 P10: lazy neighbours are neighbours
-    if (isForNeighbors && this.#isRepaired) this.#push(this.#links.lazy, payload, undefined)
+    if (isForNeighbors && this.#isRepaired) this.#push(this.#links.lazy, payload, undefined, undefined)
   }
 
   receive(from: P, message: BroadcastMessage, now: number): void {
@@ -185,9 +201,10 @@ export class PlumTree<P extends PeerKey> {
 
   #onDuplicate(from: P, { id, round }: Payload, now: number): void {
     this.stats.duplicates++
-    // what is for neighbours only did not come along the tree, so it says nothing about the tree
-    if (this.#isRepaired && round === undefined) return
-    this.#grafts.arrivedAgain(id, from, now)
+    if (this.#isRepaired) {
+      // what is for neighbours only did not come along the tree, so it says nothing about the tree
+      if (round === undefined || !this.#tempo.mayReshape(id, now)) return
+    }
     this.#prune(from)
   }
 
@@ -195,19 +212,29 @@ export class PlumTree<P extends PeerKey> {
     const round = Math.min(received + 1, MAX_ROUND)
     const payload: Payload = { kind: 'gossip', id, content, round }
     this.#remember(payload, now)
-    this.#push(this.#links.eager, payload, from)
-    this.#announce(id, round, from)
     const announcers = this.#grafts.arrived(id, from, now)
-    if (announcers !== undefined) this.#optimize(from, round, announcers)
+    if (this.#isRepaired) {
+      this.#tempo.arrived(received, this.#effects.roundTripMs(from), now)
+      // as in the paper: the link is in the tree at its other end, so it is here (a Prune and a Graft may have crossed)
+      this.#links.toEager(from)
+      this.#deliverers.push(from)
+      if (this.#deliverers.length > DELIVERERS) this.#deliverers.shift()
+    }
+    const holders = this.#isRepaired ? announcers : undefined
+    this.#push(this.#links.eager, payload, from, holders)
+    this.#announce(id, round, from, holders)
+    if (announcers !== undefined) this.#optimize(from, id, round, announcers, now)
     if (received > this.stats.maxHop) this.stats.maxHop = received
   }
 
   /** The nearest announcer replaces the neighbour that delivered, if it is so much nearer to the author (spec/gossip.md §7.2). */
-  #optimize(from: P, round: number, { peers, rounds }: Announcers<P>): void {
+  #optimize(from: P, id: MessageId, round: number, { peers, rounds }: Announcers<P>, now: number): void {
     let best = 0
     for (let at = 1; at < peers.length; at++) if (rounds[at]! < rounds[best]!) best = at
     const peer = peers[best]
-    if (peer === undefined || round - rounds[best]! < Math.max(this.#settings.optimizationThreshold, 1)) return
+    const isNearer = peer !== undefined && round - rounds[best]! >= Math.max(this.#settings.optimizationThreshold, 1)
+    if (this.#isRepaired && !this.#isLasting(from, isNearer ? peer : undefined)) return
+    if (!isNearer || (this.#isRepaired && !this.#tempo.mayReshape(id, now))) return
     this.stats.optimizations++
     if (!this.#links.eager.includes(peer)) {
       this.#links.toEager(peer)
@@ -215,6 +242,17 @@ export class PlumTree<P extends PeerKey> {
       this.#effects.send(peer, { kind: 'graft', id: undefined, round: rounds[best]! })
     }
     this.#prune(from)
+  }
+
+  /**
+   * Is `peer` nearer than `from` again and again? With changing authors every message finds some shorter way, and a tree that follows each of them is deeper than one
+   * that stays.
+   */
+  #isLasting(from: P, peer: P | undefined): boolean {
+    if (peer === undefined || peer !== this.#nearer || from !== this.#farther) this.#nearerCount = 0
+    this.#nearer = peer
+    this.#farther = from
+    return peer !== undefined && ++this.#nearerCount >= OPTIMIZE_AFTER
   }
 
   #onGraft(from: P, id: MessageId | undefined): void {
@@ -238,16 +276,19 @@ export class PlumTree<P extends PeerKey> {
     this.#effects.send(peer, { kind: 'prune' })
   }
 
-  #push(peers: readonly P[], payload: Payload, except: P | undefined): void {
-    for (const peer of peers) if (peer !== except && peer !== this.#me) this.#effects.send(peer, payload)
+  /** `holders` announced it, so they have it. */
+  #push(peers: readonly P[], payload: Payload, except: P | undefined, holders: Announcers<P> | undefined): void {
+    for (const peer of peers) {
+      if (peer !== except && peer !== this.#me && !isAmong(holders, peer)) this.#effects.send(peer, payload)
+    }
   }
 
-  #announce(id: MessageId, round: number, except: P | undefined): void {
+  #announce(id: MessageId, round: number, except: P | undefined, holders: Announcers<P> | undefined): void {
     const { lazy } = this.#links
     if (lazy.length > 0) {
       const announcement = { id, round }
       for (const peer of lazy) {
-        if (peer === except || peer === this.#me) continue
+        if (peer === except || peer === this.#me || isAmong(holders, peer)) continue
         // a whole message needs no more company, and so the queue has a bound
         if (this.#queue.add(peer, announcement) && this.#isRepaired) this.#queue.flush(peer, this.#effects)
       }
@@ -276,4 +317,8 @@ export class PlumTree<P extends PeerKey> {
     const ticks = Math.floor((now - start) / evictIntervalMs + ROUNDING) + 1
     this.#effects.schedule(EVICT, start + ticks * evictIntervalMs - now)
   }
+}
+
+function isAmong<P extends PeerKey>(announcers: Announcers<P> | undefined, peer: P): boolean {
+  return announcers !== undefined && (announcers.peers.includes(peer) || announcers.asked.includes(peer))
 }

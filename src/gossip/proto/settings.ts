@@ -24,7 +24,7 @@ export interface MembershipSettings {
 export type GraftTiming =
   /** After the first announcement, and after each request before the next announcer is asked. */
   | { readonly kind: 'fixed'; readonly firstMs: number; readonly nextMs: number }
-  /** Learned: from how late payloads come after their announcement, and from round trips; within the bounds. */
+  /** Learned: from how deep the tree is and from round trips, within the bounds; `initialMs` until a few messages came. */
   | { readonly kind: 'measured'; readonly initialMs: number; readonly minMs: number; readonly maxMs: number }
 
 export interface BroadcastSettings {

@@ -22,7 +22,6 @@ export interface TopicSetup<P extends PeerKey> {
 export class TopicState<P extends PeerKey> {
   readonly membership: HyParView<P>
   readonly tree: PlumTree<P>
-  readonly #isRepaired: boolean
   /** Who became a neighbour or ceased to be one in this input: the tree is told when the membership is done (§5). */
   readonly #changed: P[] = []
   readonly #isUp: boolean[] = []
@@ -31,7 +30,6 @@ export class TopicState<P extends PeerKey> {
   constructor(setup: TopicSetup<P>) {
     const { me, data, profile, dice, hash, effects } = setup
     const { isRepaired } = profile
-    this.#isRepaired = isRepaired
     const membershipEffects = this.#membershipEffects(effects)
     this.membership = new HyParView({
       me,
@@ -77,9 +75,8 @@ export class TopicState<P extends PeerKey> {
       case 'graft':
       case 'prune':
         this.tree.receive(from, message, now)
-        if (!this.#isRepaired || this.membership.active.indexOf(from) >= 0) return
-        this.membership.stranger(from, now)
-        break
+        this.membership.heardFrom(from, now)
+        return
       default:
         this.membership.receive(from, message, now)
     }

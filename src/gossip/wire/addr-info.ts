@@ -25,8 +25,8 @@ import { DecodeError, decoding } from './decode-error.ts'
  */
 export const MAX_ADDRESSES = 16
 const MAX_RELAY_URL = 128
-/** Believed of others: each may become a packet to that address. As disco takes them (spec/disco-stun-nat.md §3.6). */
-export const MAX_ADDRESSES_ACCEPTED = 64
+/** Believed of others: each may become a packet to that address. As many as a `MemoryLookup` keeps. */
+export const MAX_ADDRESSES_ACCEPTED = 32
 const IPV4 = 0
 const IPV6 = 1
 /** An index, four bytes, a port. */

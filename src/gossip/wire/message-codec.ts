@@ -19,8 +19,6 @@ import {
 import type { Announcement, Message, PeerInfo } from '../proto/messages.ts'
 import { DecodeError, decoding } from './decode-error.ts'
 
-export { DecodeError, type DecodeReason } from './decode-error.ts'
-
 /** Bytes of an endpoint id and of a message id. */
 const ID_LENGTH = 32
 const MEMBERSHIP = 0
