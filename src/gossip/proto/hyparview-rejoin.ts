@@ -146,7 +146,10 @@ export class Rejoin<P extends PeerKey> {
       const index = (this.#turn + step) % count
       const peer = this.#known(index)
       // the same one may be both
-      if (index < contacts || this.#contacts.indexOf(peer) < 0) this.join(peer, now)
+      if (index >= contacts && this.#contacts.indexOf(peer) >= 0) continue
+      // §11.1 P2: one that takes us for its neighbour since before we were away waits for this word, and answers no Join until it has it
+      this.#views.effects.send(peer, { kind: 'neighbor', priority: 'high', data: this.#views.ownData })
+      this.join(peer, now)
     }
     this.#turn = (this.#turn + end) % count
     this.#attempt++

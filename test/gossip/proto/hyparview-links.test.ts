@@ -90,6 +90,7 @@ test('spec/gossip.md §11.1 P5: when Joins are repeated, those that refused are 
   node.receive(20, disconnect(true))
   expect(node.machine.pending).toEqual([])
   expect(node.fireRejoin(1)).toEqual([
+    'send 10 neighbor high',
     'send 10 join',
     'timer rejoin #2 2000',
     'send 20 neighbor high',
@@ -198,7 +199,7 @@ test('spec/gossip.md §3.8 C9, §5: a neighbour that says nothing is asked twice
   expect(node.machine.active).toEqual([3])
   // it has left, as far as we know
   node.disconnected(3)
-  expect(node.fireRejoin(1)).toEqual(['send 3 join', 'timer rejoin #2 2000'])
+  expect(node.fireRejoin(1)).toEqual(['send 3 neighbor high', 'send 3 join', 'timer rejoin #2 2000'])
 })
 
 test('spec/gossip.md §3.8 C9: a contact that was dropped is not joined in the same breath', () => {

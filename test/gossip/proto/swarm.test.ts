@@ -143,6 +143,21 @@ for (const profile of [UPSTREAM_PROFILE, DEFAULT_PROFILE]) {
   })
 }
 
+test('spec/gossip.md §11.1 P2: between the profiles: our contact of upstream kind is found again when we come back to where it had joined us', () => {
+  eachSeed({ profile: DEFAULT_PROFILE }, (swarm) => {
+    swarm.start(0)
+    swarm.start(1, [0], { profile: UPSTREAM_PROFILE })
+    swarm.runTrips(4)
+    swarm.restart(0, [1])
+    // it holds us for asked: the first Join is not answered, but the next one
+    swarm.runTrips(4)
+    expect(swarm.activeOf(0)).toEqual([])
+    swarm.run(2_000)
+    expect(swarm.activeOf(0)).toEqual([1])
+    expect(swarm.activeOf(1)).toEqual([0])
+  })
+})
+
 function grown(options: SwarmOptions, count: number): Swarm {
   const swarm = new Swarm(options)
   swarm.start(0)
