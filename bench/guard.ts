@@ -59,8 +59,11 @@ async function measureCpu(contenders: readonly Contender[]): Promise<Samples> {
 
 async function measureCounts(heapRuns: number): Promise<Pick<Measurement, 'counts' | 'allocations'>> {
   const counts: Samples = {}
-  for (const ofSeed of await runBundle<Counts[]>('counts/transfer.ts', ['counts', ...SEEDS], []))
-    for (const [name, value] of Object.entries(ofSeed)) push(counts, name, value)
+  const ofSeeds = [
+    ...(await runBundle<Counts[]>('counts/transfer.ts', ['counts', ...SEEDS], [])),
+    ...(await runBundle<Counts[]>('counts/gossip.ts', SEEDS, [])),
+  ]
+  for (const ofSeed of ofSeeds) for (const [name, value] of Object.entries(ofSeed)) push(counts, name, value)
   const allocations: Samples = {}
   for (let run = 0; run < heapRuns; run++) {
     const heap = await runBundle<Counts>('counts/transfer.ts', ['heap'], HEAP_FLAGS)

@@ -37,9 +37,20 @@ export function takeOver(
   return { ...head, absences: results.absences, parts: [...older, { figures: measured, origin }] }
 }
 
-/** Where the figures come from, for people. */
-export function describeOrigins({ parts = [], ...origin }: Origin & Pick<Published, 'parts'>): string {
-  const later = parts.map(({ figures, origin: { commit, date, ...where } }) => {
+/** Where one figure comes from. */
+export function originOf({ parts = [], ...origin }: Origin & Pick<Published, 'parts'>, figure: string): Origin {
+  return parts.find(({ figures }) => figures.includes(figure))?.origin ?? origin
+}
+
+/** Where the figures come from, for people; `except` those that are described elsewhere. */
+export function describeOrigins(
+  { parts = [], ...origin }: Origin & Pick<Published, 'parts'>,
+  except: readonly string[] = [],
+): string {
+  const later = parts.flatMap((part) => {
+    const figures = part.figures.filter((figure) => !except.includes(figure))
+    if (figures.length === 0) return []
+    const { commit, date, ...where } = part.origin
     const isElsewhere = where.machine !== origin.machine || where.node !== origin.node
     return `${figures.join(', ')}: ${isElsewhere ? `${where.machine}, Node ${where.node}; ` : ''}commit ${commit}, ${date}`
   })

@@ -35,3 +35,11 @@ export class Results {
     return this.rows.find((row) => row.figure === figure && row.value === value && row.stack === stack)?.summary
   }
 }
+
+/** For people; there is at least one. */
+export function describeAbsences(absences: readonly Absence[]): string {
+  const reasons = absences.map(
+    ({ stack, figure, reason }) => `${stack}${figure === undefined ? '' : ` (${figure})`}: ${reason}`,
+  )
+  return `Not measured: ${reasons.join('; ')}.`
+}

@@ -1,20 +1,24 @@
 /**
  * `npm run bench`: tom-transport beside native iroh, other stacks, and what the machine allows without a protocol; one table, one JSON. Options:
  * --quick (two short rounds), --rounds N, --only figure[,figure] (protect, bulk, bulk16, bulk-loopback, rtt, handshake, streams, idle, held,
- * sequence, relay, holepunch), --no-native, --no-peers, --json FILE, --write (README.md, bench/results.json, docs/img/paths.svg; with --only the other
- * figures stay as they were).
+ * sequence, relay, holepunch, gossip), --no-native, --no-peers, --json FILE, --write (README.md, bench/results.json, docs/img/paths.svg; with --only the
+ * other figures stay as they were).
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BLAST_BARE, BLAST_SEALED, peerContenders, TOM, TOM_1452, TOM_DEFAULT } from './contenders.ts'
 import { figureList } from './figure-list.ts'
+import { gossipPlan, measureGossip, stacksOf } from './gossip/measure.ts'
+import { GOSSIP, GOSSIP_BLOCK } from './gossip/names.ts'
+import { gossipNote } from './gossip/note.ts'
+import { renderGossipBlock } from './gossip/table.ts'
 import { measureHolepunch, punchPlan } from './holepunch/measure.ts'
 import { HOLEPUNCH } from './holepunch/names.ts'
 import { renderPlot } from './holepunch/plot.ts'
 import { SHAPE } from './holepunch/switching.ts'
-import { origin } from './machine.ts'
-import { writeBlock } from './markers.ts'
+import { describeOrigin, origin } from './machine.ts'
+import { replaceBlock, writeBlock } from './markers.ts'
 import {
   measureHeld,
   measureIdle,
@@ -25,7 +29,7 @@ import {
   startAll,
 } from './measure.ts'
 import { installPeers } from './peers/load.ts'
-import { describeOrigins, type Published, publishedJson, takeOver } from './published.ts'
+import { describeOrigins, originOf, type Published, publishedJson, takeOver } from './published.ts'
 import { measureRelay, relayPlan } from './relay/measure.ts'
 import { RELAY } from './relay/names.ts'
 import { Results } from './rows.ts'
@@ -52,12 +56,15 @@ const connections = quick ? 300 : 1000
 const wanted = flags.only?.split(',')
 const isWanted = (name: string): boolean => wanted === undefined || wanted.includes(name)
 
+const README = 'README.md'
 const RESULTS = 'bench/results.json'
 const PLOT = 'docs/img/paths.svg'
+// before minutes of measuring, not after them
+if (flags.write) for (const name of ['bench', GOSSIP_BLOCK]) replaceBlock(readFileSync(README, 'utf8'), name, '')
 const started = performance.now()
 const from = origin()
 const results = new Results()
-const alone = ['protect', 'held', 'sequence', RELAY, HOLEPUNCH]
+const alone = ['protect', 'held', 'sequence', RELAY, HOLEPUNCH, GOSSIP]
 const hasPeers = !flags['no-peers'] && (wanted === undefined || wanted.some((name) => !alone.includes(name)))
 let peers = hasPeers ? peerContenders(!flags['no-native']) : []
 if (peers.length > 0) {
@@ -87,6 +94,8 @@ const relays = relayPlan(quick, rounds)
 if (isWanted(RELAY)) await measureRelay(relays, !flags['no-native'], results)
 const punches = punchPlan(quick)
 const shown = isWanted(HOLEPUNCH) ? await measureHolepunch(punches, !flags['no-native'], results) : undefined
+const gossip = gossipPlan(quick)
+if (isWanted(GOSSIP)) await measureGossip(gossip, stacksOf(!flags['no-native']), results)
 
 const seconds = Math.round((performance.now() - started) / 1000)
 const note =
@@ -104,15 +113,17 @@ const head =
     : own
 const hasPlot = shown !== undefined || (head !== own && existsSync(PLOT))
 const plot = hasPlot ? `\n\n![Goodput and RTT of one transfer: relay, direct path, relay again](${PLOT})` : ''
-const printed = `${renderTables(results)}${plot}\n\n${note} ${describeOrigins(head)}.`
-process.stdout.write(`\n${printed}\n\n`)
+const printed = `${renderTables(results)}${plot}\n\n${note} ${describeOrigins(head, [GOSSIP])}.`
+const swarms = renderGossipBlock(results, `${gossipNote(gossip)} ${describeOrigin(originOf(head, GOSSIP))}.`)
+process.stdout.write(`\n${[printed, ...(swarms === undefined ? [] : [swarms])].join('\n\n')}\n\n`)
 for (const line of missedAims(results)) process.stdout.write(`missed: ${line}\n`)
 process.stdout.write(`${seconds} s\n`)
 
 const json = publishedJson(head, results.rows)
 if (flags.json !== undefined) writeFileSync(flags.json, json)
 if (flags.write) {
-  writeBlock('README.md', 'bench', printed)
+  writeBlock(README, 'bench', printed)
+  if (swarms !== undefined) writeBlock(README, GOSSIP_BLOCK, swarms)
   writeFileSync(RESULTS, json)
   if (shown !== undefined) {
     mkdirSync(dirname(PLOT), { recursive: true })

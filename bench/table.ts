@@ -1,10 +1,12 @@
 /** The table of the README: each figure with its aim and whether it is met, losing rows included. Reads results, measures nothing. */
 import { BARE_UDP, BLAST, NATIVE_OFFLOAD, NATIVE_PLAIN, NUMBER0, TOM } from './contenders.ts'
+import { GOSSIP } from './gossip/names.ts'
+import { missedGossipAims } from './gossip/table.ts'
 import { HOLEPUNCH } from './holepunch/names.ts'
 import { missedPunchAims, renderPunchTable } from './holepunch/table.ts'
 import { RELAY } from './relay/names.ts'
 import { missedRelayAims, renderRelayTable } from './relay/table.ts'
-import type { Results } from './rows.ts'
+import { describeAbsences, type Results } from './rows.ts'
 import { formatNumber, formatSummary, pairedRatio, type Summary } from './statistics.ts'
 
 type Verdict = 'met' | 'floor met' | 'missed' | ''
@@ -108,9 +110,11 @@ function ratioToBare(results: Results, stack: string): Summary | undefined {
   return over && bare && pairedRatio(over.samples, bare.samples)
 }
 
-/** Packets alone, relays and hole punching have tables of their own. */
+/** Packets alone, relays, hole punching and gossip have tables of their own. */
+const ELSEWHERE: readonly string[] = ['protect', RELAY, HOLEPUNCH, GOSSIP]
+
 function isOfStack({ figure }: { readonly figure: string }): boolean {
-  return figure !== 'protect' && figure !== RELAY && figure !== HOLEPUNCH
+  return !ELSEWHERE.includes(figure)
 }
 
 /** Ours, then native iroh, then the rest in the order they were measured, then what is no stack. */
@@ -138,7 +142,7 @@ function protectionTable(results: Results): string | undefined {
   return markdown(['one packet, one process', 'aim', '', ...subjects], 3, body)
 }
 
-/** Markdown: the packet alone, the table, the relay's, and who is missing. Cells are `median (least–most)`. */
+/** Markdown: the packet alone, the table, the relay's, and who is missing; gossip stands in a block of its own. Cells are `median (least–most)`. */
 export function renderTables(results: Results): string {
   const stacks = columns(results)
   const body = LINES.flatMap((line) => {
@@ -156,12 +160,8 @@ export function renderTables(results: Results): string {
     renderRelayTable(results),
     renderPunchTable(results),
   ]
-  if (results.absences.length > 0)
-    parts.push(
-      `Not measured: ${results.absences
-        .map(({ stack, figure, reason }) => `${stack}${figure === undefined ? '' : ` (${figure})`}: ${reason}`)
-        .join('; ')}.`,
-    )
+  const missing = results.absences.filter(({ figure }) => figure !== GOSSIP)
+  if (missing.length > 0) parts.push(describeAbsences(missing))
   return parts.filter((part) => part !== undefined).join('\n\n')
 }
 
@@ -172,5 +172,5 @@ export function missedAims(results: Results): string[] {
     if (ours === undefined || line.verdict?.(ours.median, results) !== 'missed') return []
     return [`${line.label}: ${formatNumber(ours.median)}, aim ${line.aim}`]
   })
-  return [...lines, ...missedRelayAims(results), ...missedPunchAims(results)]
+  return [...lines, ...missedRelayAims(results), ...missedPunchAims(results), ...missedGossipAims(results)]
 }

@@ -1,5 +1,5 @@
 /**
- * A program that speaks JSON lines: started, its first line awaited, commands answered by tag, everything else kept as events. What the lines mean
+ * A program that speaks JSON lines: started, its first line awaited, commands answered by number, everything else kept as events. What the lines mean
  * is not known here.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
@@ -10,6 +10,9 @@ import { errorOf, type Line, NativeError } from './peer-lines.ts'
 const START_LIMIT_MS = 15_000
 /** How long it may take to end after its stdin did, ms. */
 const STOP_LIMIT_MS = 3_000
+
+/** What the number of a command is called, in it and in its answer. */
+export type NumberKey = 'tag' | 'id'
 
 interface Waiting {
   readonly resolve: (line: Line) => void
@@ -31,15 +34,19 @@ export class NativeProgram<Event extends { readonly event: string }> {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #waiting: Map<number, Waiting>
   readonly #eventWaiting: Set<EventWaiting<Event>>
+  readonly #listeners: ((event: Event) => void)[]
   readonly #ended: Promise<void>
+  readonly #key: NumberKey
   #nextTag: number
 
-  private constructor({ child, lines, hello }: Launched) {
+  private constructor({ child, lines, hello }: Launched, key: NumberKey) {
     this.hello = hello
     this.events = []
     this.#child = child
+    this.#key = key
     this.#waiting = new Map()
     this.#eventWaiting = new Set()
+    this.#listeners = []
     this.#nextTag = 1
     lines.deliver((line) => this.#receive(line))
     this.#ended = new Promise((resolve) => {
@@ -56,8 +63,9 @@ export class NativeProgram<Event extends { readonly event: string }> {
     command: string,
     args: readonly string[],
     hello: string,
+    key: NumberKey = 'tag',
   ): Promise<NativeProgram<Event>> {
-    return new NativeProgram<Event>(await launch(command, args, hello))
+    return new NativeProgram<Event>(await launch(command, args, hello), key)
   }
 
   /** For its memory and CPU time. */
@@ -79,8 +87,14 @@ export class NativeProgram<Event extends { readonly event: string }> {
         return
       }
       this.#waiting.set(tag, { resolve, reject })
-      this.#child.stdin.write(`${JSON.stringify({ ...command, tag })}\n`)
+      this.#child.stdin.write(`${JSON.stringify({ ...command, [this.#key]: tag })}\n`)
     })
+  }
+
+  /** Hears every event: those so far at once, the others as they come. */
+  listen(listener: (event: Event) => void): void {
+    for (const event of this.events) listener(event)
+    this.#listeners.push(listener)
   }
 
   /** The first event, past or future, that matches. Rejects after `limitMs`. */
@@ -118,7 +132,7 @@ export class NativeProgram<Event extends { readonly event: string }> {
   }
 
   #receive(line: Line): void {
-    const tag = typeof line.tag === 'number' ? line.tag : -1
+    const tag = typeof line[this.#key] === 'number' ? (line[this.#key] as number) : -1
     const waiting = this.#waiting.get(tag)
     if (waiting !== undefined) {
       this.#waiting.delete(tag)
@@ -128,6 +142,7 @@ export class NativeProgram<Event extends { readonly event: string }> {
     }
     const event = line as unknown as Event
     this.events.push(event)
+    for (const listener of this.#listeners) listener(event)
     for (const eventWaiting of [...this.#eventWaiting]) if (eventWaiting.matches(event)) eventWaiting.resolve(event)
   }
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run conformance`: builds the reference programs, runs the interop suite against native iroh and the npm package, the relay suite against the real iroh-relay,
- * and the test cases of quic-interop-runner against aioquic and quic-go. With `-- --write` the results become INTEROP.md. Exit code 0 only when every test passed.
+ * the gossip suite against iroh-gossip, and the test cases of quic-interop-runner against aioquic and quic-go. With `-- --write` the results become INTEROP.md. Exit code 0 only when every test passed.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ import type { Program } from './oracles/program.ts'
 import { buildLog, buildNative } from './peer.ts'
 import { buildRelayServer, relayBuildLog, relayServerName } from './relay-server.ts'
 import { commitOf, renderReport, type TestReport } from './report.ts'
-import { crateVersion, nativePeerName, npmPeerName } from './versions.ts'
+import { crateVersion, gossipPeerName, nativePeerName, npmPeerName } from './versions.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const SUITE_LIMIT_MS = 1_000_000
@@ -54,6 +54,10 @@ function writeReport(report: TestReport): void {
         about: 'the published Node binding, which contains iroh 1.0.2; in a Node process of its own',
       },
       { name: nativePeerName(), about: `\`conformance/native\`, built here from locked crates: ${crates}` },
+      {
+        name: gossipPeerName(),
+        about: 'gossip over native iroh, in `conformance/native`; our nodes are in the process of the tests',
+      },
       {
         name: relayServerName(),
         about:

@@ -19,3 +19,7 @@ export function npmPeerName(): string {
 export function nativePeerName(): string {
   return `native iroh ${crateVersion('iroh')}`
 }
+
+export function gossipPeerName(): string {
+  return `iroh-gossip ${crateVersion('iroh-gossip')}`
+}

@@ -11,6 +11,7 @@ export default defineConfig({
       'test/interop/iroh.test.ts',
       'conformance/relay.test.ts',
       'conformance/holepunch.test.ts',
+      'conformance/gossip.test.ts',
       'conformance/{relay,oracles}/*.test.ts',
     ],
     pool: 'forks',

@@ -1,5 +1,5 @@
 /**
- * A world for two endpoints in which time only moves when nothing is left to do: a lossless link with a rate and a delay, whose datagrams arrive
+ * A world for endpoints in which time only moves when nothing is left to do: a lossless link to each with a rate and a delay, whose datagrams arrive
  * once a turn as they do from a socket that is read empty. The same seed gives the same bytes; the world itself allocates next to nothing.
  */
 import type {
@@ -57,7 +57,7 @@ class VirtualTimer implements Timer {
   }
 }
 
-/** One end of the link and what travels towards it: a ring of slots. */
+/** An endpoint's socket and what travels towards it: a ring of slots. */
 class VirtualSocket implements UdpSocket {
   readonly family = 4
   readonly host: string
@@ -66,14 +66,14 @@ class VirtualSocket implements UdpSocket {
   readonly queued = 0
   onMessage: (data: Uint8Array, host: string, port: number) => void = () => {}
   onError: (error: Error) => void = () => {}
-  /** The other end. */
-  peer: VirtualSocket | undefined = undefined
   sent = 0
   sentBytes = 0
   readonly #world: VirtualWorld
   readonly #memory = new Uint8Array(SLOTS * SLOT)
   readonly #lengths = new Uint16Array(SLOTS)
   readonly #times = new Float64Array(SLOTS)
+  /** Who sent it. */
+  readonly #hosts: string[] = new Array(SLOTS)
   readonly #views: (Uint8Array | undefined)[] = new Array(SLOTS)
   readonly #sources = new Map<number, Uint8Array>()
   #head = 0
@@ -89,14 +89,14 @@ class VirtualSocket implements UdpSocket {
     return this.#head === this.#tail ? Number.POSITIVE_INFINITY : this.#times[this.#head % SLOTS]!
   }
 
-  send(data: Uint8Array, start: number, length: number, _host: string, _port: number, done: () => void): void {
+  send(data: Uint8Array, start: number, length: number, host: string, _port: number, done: () => void): void {
     this.sent++
     this.sentBytes += length
-    this.peer?.enqueue(data, start, length)
+    this.#world.at(host)?.enqueue(this.host, data, start, length)
     done()
   }
 
-  enqueue(data: Uint8Array, start: number, length: number): void {
+  enqueue(from: string, data: Uint8Array, start: number, length: number): void {
     if (this.#tail - this.#head >= SLOTS) throw new Error('more datagrams under way than the link holds')
     const slot = this.#tail++ % SLOTS
     // the sender's slots are few and mostly full: views of them are kept, for what the world allocates is counted as well
@@ -107,6 +107,7 @@ class VirtualSocket implements UdpSocket {
     }
     this.#memory.set(source, slot * SLOT)
     this.#lengths[slot] = length
+    this.#hosts[slot] = from
     this.#freeAt = Math.max(this.#freeAt, this.#world.now) + (length * 8) / BITS_PER_MS
     const { turnMs } = this.#world
     this.#times[slot] = Math.ceil((this.#freeAt + DELAY_MS) / turnMs) * turnMs
@@ -122,7 +123,7 @@ class VirtualSocket implements UdpSocket {
         view = this.#memory.subarray(slot * SLOT, slot * SLOT + length)
         this.#views[slot] = view
       }
-      this.onMessage(view, this.peer!.host, this.peer!.port)
+      this.onMessage(view, this.#hosts[slot]!, this.port)
     }
   }
 
@@ -193,16 +194,16 @@ export class VirtualWorld {
     return timer
   }
 
-  /** The second socket is the first one's other end. */
   open(host: string): UdpSocket {
     const socket = new VirtualSocket(this, host)
-    const [other] = this.sockets
-    if (this.sockets.length === 1) {
-      socket.peer = other
-      other!.peer = socket
-    }
     this.sockets.push(socket)
     return socket
+  }
+
+  /** The socket with this address. */
+  at(host: string): VirtualSocket | undefined {
+    for (const socket of this.sockets) if (socket.host === host) return socket
+    return undefined
   }
 
   /** Moves time until `work` settles. Rejects when nothing is left to happen. */

@@ -1,7 +1,7 @@
 /** From the dial, by a ticket that names the relay alone, until data goes direct: ours, and native iroh in the same place. */
 import { TOM } from '../contenders.ts'
 import type { Results } from '../rows.ts'
-import { summarize } from '../statistics.ts'
+import { percentile, summarize } from '../statistics.ts'
 import { HOLEPUNCH, NATIVE } from './names.ts'
 import { nativeSelects, OurNode, relayTicket, type Selection, startNative, wallMs } from './peers.ts'
 
@@ -62,11 +62,6 @@ async function natives(relay: string, runs: number): Promise<Punch[]> {
     await listener.stop()
   }
   return punches
-}
-
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((left, right) => left - right)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
 export async function measureTimeToDirect(

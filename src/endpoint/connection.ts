@@ -134,6 +134,22 @@ export class Connection {
     return this.#receive(await this.#accept(false, signal))
   }
 
+  /** The peer may have `count` streams to us open at once (`acceptUni`), from now on; it never becomes fewer. Default: `settings.maxStreamsUni`, 100. */
+  allowIncomingUni(count: number): void {
+    if (this.#closeError !== undefined) return
+    this.#quic.streams.allowTheirs(false, count)
+    this.#touch()
+  }
+
+  /**
+   * Writes wait once so many bytes of all streams are not acknowledged. Default: `settings.sendBuffer`, 10 MB; less means that a slow peer is felt sooner, and that no more than
+   * this is delivered each round trip.
+   */
+  limitSendBuffer(bytes: number): void {
+    if (!(bytes > 0)) throw new RangeError('a send buffer has some bytes')
+    this.#quic.streams.limitSendBuffer(bytes)
+  }
+
   /**
    * Sends a datagram: one packet, not repeated when lost, not ordered (RFC 9221). A full queue (default 1 MiB) drops its oldest ones. Throws
    * DatagramError (DATAGRAM_TOO_LARGE, DATAGRAM_UNSUPPORTED) or ConnectionClosedError.

@@ -540,6 +540,11 @@ export class Endpoint {
     if (this.isClosed) throw new EndpointError('ENDPOINT_CLOSED', 'the endpoint is closed; bind a new one')
   }
 
+  /** For protocols on this endpoint: tells `onError` what nobody else would hear. */
+  reportError(error: unknown): void {
+    this.#reportError(error)
+  }
+
   #reportError(error: unknown): void {
     try {
       this.#onError(error)

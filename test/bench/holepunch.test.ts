@@ -6,10 +6,9 @@ import { goodput, gridStep, renderPlot } from '../../bench/holepunch/plot.ts'
 import { Shaper } from '../../bench/holepunch/shaper.ts'
 import { type Switching, switchFigures } from '../../bench/holepunch/switching.ts'
 import { missedPunchAims, renderPunchTable } from '../../bench/holepunch/table.ts'
-import { percentile } from '../../bench/holepunch/time-to-direct.ts'
 import { describeOrigins, type Published, publishedJson, takeOver } from '../../bench/published.ts'
 import { Results } from '../../bench/rows.ts'
-import { summarize } from '../../bench/statistics.ts'
+import { percentile, summarize } from '../../bench/statistics.ts'
 import { renderTables } from '../../bench/table.ts'
 
 const MBIT = 8

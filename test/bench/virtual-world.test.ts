@@ -27,6 +27,28 @@ test('datagrams take the link, in order and at its rate, and arrive once a turn'
   expect(world.now).toBeGreaterThanOrEqual(1000.5)
 })
 
+test('a datagram goes to the socket with its address, and says who sent it', async () => {
+  const world = new VirtualWorld()
+  const sockets = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map((host) => world.open(host))
+  const arrived: [string, string, number][] = []
+  const both = new Promise<void>((resolve) => {
+    for (const socket of sockets)
+      socket.onMessage = ([first], host) => {
+        arrived.push([host, socket.host, first!])
+        if (arrived.length === 2) resolve()
+      }
+  })
+  sockets[0]!.send(Uint8Array.of(7), 0, 1, '10.0.0.3', 4433, () => {})
+  sockets[1]!.send(Uint8Array.of(9), 0, 1, '10.0.0.3', 4433, () => {})
+  // there is nobody: it is lost
+  sockets[1]!.send(Uint8Array.of(8), 0, 1, '10.0.0.9', 4433, () => {})
+  await world.run(both)
+  expect(arrived).toEqual([
+    ['10.0.0.1', '10.0.0.3', 7],
+    ['10.0.0.2', '10.0.0.3', 9],
+  ])
+})
+
 test('timers fire in virtual time, and a world in which nothing can happen says so', async () => {
   const world = new VirtualWorld()
   const platform = world.platform(1)

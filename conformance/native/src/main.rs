@@ -1,9 +1,10 @@
 //! The native reference: a real iroh endpoint that speaks JSON lines. `listen` accepts connections and serves the behaviours of
 //! `server.rs`; `dial` runs one action of `dial.rs` and exits; commands on stdin do both. `relay` and `qad` are iroh-relay's own clients
-//! without an endpoint, `relay-load` a load on a relay. All end when stdin closes.
+//! without an endpoint, `relay-load` a load on a relay, `gossip` nodes of iroh-gossip. All end when stdin closes.
 
 mod commands;
 mod dial;
+mod gossip;
 mod link;
 mod load;
 mod node;
@@ -31,7 +32,7 @@ use crate::node::Node;
 use crate::options::{Options, Res};
 use crate::output::{emit, fail};
 
-const USAGE: &str = "tom-native listen|dial|relay|qad|relay-load [--key value]...  (see conformance/README.md)";
+const USAGE: &str = "tom-native listen|dial|gossip|relay|qad|relay-load [--key value]...  (see conformance/README.md)";
 
 #[tokio::main]
 async fn main() {
@@ -52,6 +53,7 @@ async fn run() -> Res<()> {
     let options = Options::parse(args)?;
     match command.as_str() {
         "listen" | "dial" => {}
+        "gossip" => return gossip::run(options).await,
         "relay" => return relay_client::run(&options).await,
         "qad" => return one_line(qad::run(&options).await, "qad"),
         "relay-load" => return one_line(load::run(&options).await, "relay-load"),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use iroh::endpoint::{BindOpts, presets};
+use iroh::endpoint::{BindOpts, Builder, presets};
 use iroh::{Endpoint, SecretKey};
 use rustls::crypto::{CryptoProvider, ring};
 use serde_json::{Map, Value};
@@ -17,7 +17,16 @@ pub type Res<T> = Result<T, String>;
 const LISTS: [&str; 5] = ["addr", "bind", "relay", "relay-quic-port", "alpn-extra"];
 
 /// Flags whose value is text even when it is all digits.
-const TEXTS: [&str; 7] = ["secret", "id", "suite", "alpn", "reason", "relay-token", "server-name"];
+const TEXTS: [&str; 8] = [
+    "secret",
+    "id",
+    "suite",
+    "alpn",
+    "reason",
+    "relay-token",
+    "server-name",
+    "seed",
+];
 
 pub struct Options {
     pub values: Map<String, Value>,
@@ -83,10 +92,27 @@ impl Options {
     }
 
     pub async fn bind(&self) -> Res<Endpoint> {
+        let mut builder = self.builder()?.alpns(self.alpns());
+        let binds = self.list("bind");
+        if !self.flag("no-ip") && binds.is_empty() {
+            builder = builder.bind_addr("127.0.0.1:0").map_err(|error| chain(&error))?;
+            let optional = BindOpts::default().set_is_required(false);
+            builder = builder
+                .bind_addr_with_opts("[::1]:0", optional)
+                .map_err(|error| chain(&error))?;
+        }
+        if let Some(secret) = self.text("secret") {
+            let key: SecretKey = secret.parse().map_err(|error| format!("--secret: {}", chain(&error)))?;
+            builder = builder.secret_key(key);
+        }
+        builder.bind().await.map_err(|error| chain(&error))
+    }
+
+    /// What all kinds of endpoint have in common: transport, relays, and the sockets that are asked for.
+    pub fn builder(&self) -> Res<Builder> {
         let mut builder = Endpoint::builder(presets::Minimal)
             .crypto_provider(Arc::new(self.crypto_provider()?))
             .relay_mode(self.relay_mode()?)
-            .alpns(self.alpns())
             .transport_config(self.iroh_transport()?)
             .keylog(self.flag("keylog"))
             .clear_ip_transports();
@@ -94,26 +120,14 @@ impl Options {
             builder = builder.ca_tls_config(roots);
         }
         let binds = self.list("bind");
-        if self.flag("no-ip") {
-            if !binds.is_empty() {
-                return Err("--no-ip leaves nothing to --bind".to_string());
-            }
-        } else if binds.is_empty() {
-            builder = builder.bind_addr("127.0.0.1:0").map_err(|error| chain(&error))?;
-            let optional = BindOpts::default().set_is_required(false);
-            builder = builder
-                .bind_addr_with_opts("[::1]:0", optional)
-                .map_err(|error| chain(&error))?;
+        if self.flag("no-ip") && !binds.is_empty() {
+            return Err("--no-ip leaves nothing to --bind".to_string());
         }
         for bind in binds {
             let addr: SocketAddr = bind.parse().map_err(|error| format!("--bind {bind}: {error}"))?;
             builder = builder.bind_addr(addr).map_err(|error| chain(&error))?;
         }
-        if let Some(secret) = self.text("secret") {
-            let key: SecretKey = secret.parse().map_err(|error| format!("--secret: {}", chain(&error)))?;
-            builder = builder.secret_key(key);
-        }
-        builder.bind().await.map_err(|error| chain(&error))
+        Ok(builder)
     }
 
     /// `--suite 1303` or `1303,1302` and `--group p256,x25519` put these first (suites: the others follow, since QUIC needs 0x1301

@@ -100,7 +100,12 @@ impl Shared {
 
     /// Notify it to end the pings of connection `number`.
     pub fn pinging(&self, number: u64) -> Arc<Notify> {
-        self.pinging.lock().expect("no panics").entry(number).or_default().clone()
+        self.pinging
+            .lock()
+            .expect("no panics")
+            .entry(number)
+            .or_default()
+            .clone()
     }
 
     /// Closes all connections, or the one with this number; returns how many there were.

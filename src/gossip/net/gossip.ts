@@ -40,7 +40,7 @@ export class Gossip {
       maxMessageSize = DEFAULT_MESSAGE_SIZE,
       profile = DEFAULT_PROFILE,
       accept = true,
-      onError = complain,
+      onError = (error) => endpoint.reportError(error),
     } = options
     if (!Number.isInteger(maxMessageSize) || maxMessageSize < MIN_MESSAGE_SIZE || maxMessageSize > MAX_MESSAGE_SIZE) {
       const text = `maxMessageSize is a number of bytes from ${MIN_MESSAGE_SIZE} to ${MAX_MESSAGE_SIZE}`
@@ -123,8 +123,4 @@ function toBytes(alpns: readonly Alpn[]): Uint8Array[] {
   }
   if (checked.length === 0) throw new GossipError('INVALID_OPTION', 'alpns: name at least one')
   return checked
-}
-
-function complain(error: unknown): void {
-  console.error('tom-transport gossip:', error)
 }

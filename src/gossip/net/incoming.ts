@@ -1,6 +1,6 @@
 /**
  * What comes in on one connection: streams, their headers, frames, messages, each within bounds (spec/gossip.md §3.4, §3.6). A frame that cannot be read is skipped, for stopping a
- * stream silences an unmodified peer on all topics; only a peer that goes on with it, or sends more than anybody has to, has that stream ended. Streams of
+ * stream silences an unmodified peer on all topics; only of a peer that goes on with it, or sends more than anybody has to, the connection is closed. Streams of
  * unknown topics are read and dropped, without an answer.
  */
 import type { Connection, RecvStream } from '../../endpoint/index.ts'
@@ -21,6 +21,9 @@ const READ = 16_384
 const TOPIC_BYTES = 32
 /** First byte of a message of the broadcast layer; everything else is membership, or nothing. */
 const BROADCAST_LAYER = 1
+
+/** Of one peer. A guess. */
+const REMEMBERED_TOPICS = 128
 
 /** Takes the messages of a topic. */
 export interface Receiver {
@@ -49,6 +52,8 @@ export class PeerBudget {
   readonly membership: TokenBucket
   readonly grafts: TokenBucket
   readonly keys: TokenBucket
+  /** Topics that it spoke on, ours or not: 64 hex digits each, the first so many. */
+  readonly topics = new Set<string>()
   /** Its misbehaviour was reported: once is enough. */
   isReported = false
 
@@ -80,7 +85,6 @@ export class IncomingStreams {
   readonly #host: IncomingHost
   #readSinceTurn = 0
   #turn: Promise<void> | undefined = undefined
-  #endedStreams = 0
   #reading = 0
   #onAllRead = (): void => {}
   #now = 0
@@ -120,7 +124,7 @@ export class IncomingStreams {
         if (chunk === undefined) return
         this.#take(state, chunk)
         if (state.verdict !== undefined) {
-          this.#end(stream, state.verdict)
+          this.#end(state.verdict)
           return
         }
         this.#readSinceTurn += chunk.length
@@ -172,6 +176,7 @@ export class IncomingStreams {
   #header(state: StreamState, body: Uint8Array): void {
     try {
       state.topic = decodeHeader(body).toString()
+      if (this.#budget.topics.size < REMEMBERED_TOPICS) this.#budget.topics.add(state.topic)
     } catch {
       state.topic = ''
       this.#bad(state)
@@ -237,14 +242,14 @@ export class IncomingStreams {
     if (!state.limited.take(this.#now)) state.verdict = 'FLOOD'
   }
 
-  #end(stream: RecvStream, code: GossipPeerErrorCode): void {
-    stream.stop(0)
+  /** Not only the stream: at a stopped one iroh-gossip 0.101 stands still, on all topics, until the connection ends (spec/gossip.md §3.6, §11.2 N3, N4). */
+  #end(code: GossipPeerErrorCode): void {
     this.#host.counters.floods++
     if (!this.#budget.isReported) {
       this.#budget.isReported = true
       const what = code === 'FLOOD' ? 'sends more than anybody has to' : 'sends frames that are none'
-      this.#host.reportPeer(new GossipPeerError(code, this.#peer, `${what}; its stream was ended`))
+      this.#host.reportPeer(new GossipPeerError(code, this.#peer, `${what}; its connection was closed`))
     }
-    if (++this.#endedStreams > this.#host.settings.endedStreams) this.#connection.close(0, 'protocol violations')
+    this.#connection.close(0, code === 'FLOOD' ? 'too many messages' : 'too many bad frames')
   }
 }

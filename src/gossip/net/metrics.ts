@@ -22,7 +22,7 @@ export interface GossipMetrics {
   readonly unknownTopic: number
   /** Messages over the budget of their sender, which were dropped. */
   readonly rateLimited: number
-  /** Streams ended because their sender went on with bad or too many messages. */
+  /** Connections closed because the peer went on with bad or too many messages. */
   readonly floods: number
   /** What a peer said of somebody's addresses, and could not be read. */
   readonly badAddresses: number

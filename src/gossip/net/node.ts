@@ -30,6 +30,8 @@ import { Waiters } from './waiters.ts'
 /** Peers that misbehave are reported so often at once, and each second. */
 const REPORTS = 16
 const REPORTS_PER_SECOND = 0.1
+/** Streams a peer may have open at least. */
+const LEAST_STREAMS = 128
 /** The topic id that metrics count with each message, bytes. */
 const TOPIC_BYTES = 32
 
@@ -68,6 +70,7 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
   readonly #settled = new Waiters()
   #closedBy: GossipError | undefined = undefined
   #isShut = false
+  #allowedStreams = 0
 
   constructor(setup: NodeSetup) {
     const { endpoint, settings, maxMessageSize } = setup
@@ -117,6 +120,7 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
     if (topic === undefined) {
       topic = new Topic(id, this)
       this.#topics.set(key, topic)
+      this.#allowStreams()
     }
     return topic
   }
@@ -230,6 +234,13 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
 
   // what links ask for
 
+  /** spec/gossip.md §3.7. In steps, so that not each topic says it anew: 128, 192, 288 … */
+  incomingStreams(): number {
+    let count = LEAST_STREAMS
+    while (count < this.#topics.size + this.settings.spareStreams) count = Math.ceil(count * 1.5)
+    return count
+  }
+
   needs(key: string): boolean {
     for (const topic of this.#topics.values()) if (topic.needs(key)) return true
     return false
@@ -320,6 +331,13 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
       outbox.isDirty = false
       this.#guard(() => outbox.flush())
     }
+  }
+
+  #allowStreams(): void {
+    const count = this.incomingStreams()
+    if (count === this.#allowedStreams) return
+    this.#allowedStreams = count
+    for (const link of this.#links.values()) link.allowStreams(count)
   }
 
   #link(key: string, id: EndpointId): PeerLink {

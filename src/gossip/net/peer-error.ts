@@ -2,9 +2,9 @@
 import type { EndpointId } from '../../identity/index.ts'
 
 export type GossipPeerErrorCode =
-  /** It went on sending frames that are none; its stream was ended. */
+  /** It went on sending frames that are none; its connection was closed. */
   | 'BAD_FRAMES'
-  /** It went on sending more than anybody has to; its stream was ended. */
+  /** It went on sending more than anybody has to; its connection was closed. */
   | 'FLOOD'
   /** It did not take what it was sent; it is no neighbour of the topic any more. */
   | 'STALLED'

@@ -4,13 +4,24 @@
  */
 import type { Connection, SendStream } from '../../endpoint/index.ts'
 import type { EndpointId } from '../../identity/index.ts'
+import { TopicId } from '../topic-id.ts'
+import { encodeFrame, encodeHeader } from '../wire/frames.ts'
+import { encodeMessage } from '../wire/message-codec.ts'
 import type { TimerOwner } from './deadlines.ts'
 import type { Frame } from './frame.ts'
 import { type IncomingHost, IncomingStreams, PeerBudget } from './incoming.ts'
 import { Outbox, type OutboxHost, type OutboxPeer } from './outbox.ts'
 
+const FAREWELL: Frame = {
+  bytes: encodeFrame(encodeMessage({ kind: 'shuffle-reply', nodes: [] })),
+  isPayload: false,
+  isLast: true,
+}
+
 /** What a link needs of the node. */
 export interface LinkHost extends OutboxHost, IncomingHost {
+  /** Streams that a peer may have open on a connection. */
+  incomingStreams(): number
   /** Some topic wants the connection to stay. */
   needs(key: string): boolean
   /** The last connection ended, and not by us. */
@@ -68,21 +79,27 @@ export class PeerLink implements OutboxPeer, TimerOwner<undefined> {
   }
 
   send(topic: string, header: Uint8Array, frame: Frame): void {
+    // used again: not idle after all
+    this.#idleSince = undefined
+    this.#finishedAt = undefined
+    this.#outbox(topic, header).push(frame)
+  }
+
+  #outbox(topic: string, header: Uint8Array): Outbox {
     let outbox = this.outboxes.get(topic)
     if (outbox === undefined) {
       outbox = new Outbox(topic, header, this, this.#host)
       this.outboxes.set(topic, outbox)
     }
-    // used again: not idle after all
-    this.#idleSince = undefined
-    this.#finishedAt = undefined
-    outbox.push(frame)
+    return outbox
   }
 
   /** A connection, dialled or accepted: it is sent on from now on. Resolves when it ended. */
   async add(connection: Connection): Promise<void> {
     const { settings, counters } = this.#host
     counters.connections++
+    connection.limitSendBuffer(settings.sendBuffer)
+    connection.allowIncomingUni(this.#host.incomingStreams())
     this.#connections.push(connection)
     this.#idleSince = undefined
     this.#finishedAt = undefined
@@ -95,6 +112,11 @@ export class PeerLink implements OutboxPeer, TimerOwner<undefined> {
     // what came before the end counts: it may say why
     await reading
     this.#closed(connection)
+  }
+
+  /** There are more topics now. */
+  allowStreams(count: number): void {
+    for (const connection of this.#connections) connection.allowIncomingUni(count)
   }
 
   /** A topic let go of the peer: its stream ends, and when nobody else needs the peer, the time of grace begins. */
@@ -127,6 +149,7 @@ export class PeerLink implements OutboxPeer, TimerOwner<undefined> {
       return
     }
     if (this.#finishedAt === undefined) {
+      this.#sayFarewell()
       this.#finishedAt = now
       this.finishStreams()
     }
@@ -158,6 +181,15 @@ export class PeerLink implements OutboxPeer, TimerOwner<undefined> {
       this.#openStreams--
       this.#host.settled()
     })
+  }
+
+  /**
+   * iroh-gossip 0.101 keeps a connection that ended while we were no neighbour as the one to send on, and never dials us again; a message that is no Disconnect, from somebody who is
+   * no neighbour, makes it forget the connection first (spec/gossip.md §5, §3.8 C4). So on each topic that it spoke on a message that says nothing is the last one.
+   */
+  #sayFarewell(): void {
+    if (this.connection === undefined) return
+    for (const topic of this.#budget.topics) this.#outbox(topic, encodeHeader(TopicId.parse(topic))).push(FAREWELL)
   }
 
   #closed(connection: Connection): void {

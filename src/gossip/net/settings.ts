@@ -31,21 +31,23 @@ export interface NetSettings {
   readonly dropAfterMs: number
   /** How often full queues are looked at, ms. */
   readonly stallCheckMs: number
+  /** What a connection may hold of ours, unacknowledged, bytes: a slow peer is felt soon, and 10 MB/s go over a round trip of 100 ms. A guess. */
+  readonly sendBuffer: number
+  /** Streams a peer may have open beyond one for each of our topics (spec/gossip.md §3.7). */
+  readonly spareStreams: number
   /** Bytes read from one connection before others have their turn. */
   readonly readPerTurn: number
-  /** Bad frames of one stream at once, and how many more each second, before the stream is ended. */
+  /** Bad frames of one stream at once, and how many more each second, before the connection is closed. */
   readonly badFrames: number
   readonly badFramesPerSecond: number
-  /** Streams of a connection that were ended; one more, and the connection is closed. */
-  readonly endedStreams: number
-  /** Membership messages of one peer at once, and each second; more are dropped, and after as many dropped ones the stream is ended. */
+  /** Membership messages of one peer at once, and each second; more are dropped, and after as many dropped ones the connection is closed. */
   readonly membershipBurst: number
   readonly membershipPerSecond: number
   /** The same for requests for a payload (Graft): each can cost a whole message. */
   readonly graftBurst: number
   readonly graftsPerSecond: number
   readonly floodedAfter: number
-  /** Keys never seen before that are checked for one peer, and for all, at once and each second: one costs some 50 µs. */
+  /** Keys never seen before that are checked for one peer, and for all, at once and each second: one costs some 20 µs. */
   readonly keyBurst: number
   readonly keysPerSecond: number
   readonly keyBurstOfAll: number
@@ -70,10 +72,11 @@ export const NET_SETTINGS: NetSettings = {
   stalledAfterMs: 2_000,
   dropAfterMs: 10_000,
   stallCheckMs: 100,
+  sendBuffer: 1_048_576,
+  spareStreams: 32,
   readPerTurn: 65_536,
   badFrames: 16,
   badFramesPerSecond: 1,
-  endedStreams: 16,
   membershipBurst: 1_024,
   membershipPerSecond: 200,
   graftBurst: 8_192,

@@ -25,8 +25,9 @@ const EVICT: BroadcastTimer = { kind: 'evict' }
 const FIXED_TEMPO = { initialMs: 400, minMs: 100, maxMs: 3_000 }
 /** The tree is broken next to us when one of those is lost who delivered so many last messages. */
 const DELIVERERS = 4
-/** In the repaired profile a neighbour is replaced when the same announcer was so much nearer in so many messages on end. */
+/** In the repaired profile a neighbour is replaced when the same announcer was nearer in so many messages on end, or so many times nearer than it must be. */
 const OPTIMIZE_AFTER = 3
+const MUCH_NEARER = 2
 /** Part of an interval by which sums of fractional milliseconds may miss a tick. */
 const ROUNDING = 1e-6
 
@@ -232,9 +233,14 @@ export class PlumTree<P extends PeerKey> {
     let best = 0
     for (let at = 1; at < peers.length; at++) if (rounds[at]! < rounds[best]!) best = at
     const peer = peers[best]
-    const isNearer = peer !== undefined && round - rounds[best]! >= Math.max(this.#settings.optimizationThreshold, 1)
-    if (this.#isRepaired && !this.#isLasting(from, isNearer ? peer : undefined)) return
-    if (!isNearer || (this.#isRepaired && !this.#tempo.mayReshape(id, now))) return
+    const threshold = Math.max(this.#settings.optimizationThreshold, 1)
+    const gain = peer === undefined ? 0 : round - rounds[best]!
+    if (this.#isRepaired) {
+      const isLasting = this.#isLasting(from, gain >= threshold ? peer : undefined)
+      if (!isLasting && gain < MUCH_NEARER * threshold) return
+      if (!this.#tempo.mayReshape(id, now)) return
+    }
+    if (peer === undefined || gain < threshold) return
     this.stats.optimizations++
     if (!this.#links.eager.includes(peer)) {
       this.#links.toEager(peer)
@@ -245,8 +251,8 @@ export class PlumTree<P extends PeerKey> {
   }
 
   /**
-   * Is `peer` nearer than `from` again and again? With changing authors every message finds some shorter way, and a tree that follows each of them is deeper than one
-   * that stays.
+   * Is `peer` nearer than `from` again and again? With changing authors nearly every message finds some shorter way, and a tree that follows each of them is deeper than
+   * one that stays.
    */
   #isLasting(from: P, peer: P | undefined): boolean {
     if (peer === undefined || peer !== this.#nearer || from !== this.#farther) this.#nearerCount = 0

@@ -40,7 +40,11 @@ export class ConnectionLimits implements FrameOwner {
     this.send = new SendWindow(0)
     this.receive = new ReceiveWindow(settings.initialMaxData, settings.maxReceiveWindow * CONNECTION_FACTOR)
     this.ours = [new SendWindow(0), new SendWindow(0)]
-    this.theirs = [new ReceiveWindow(maxStreamsBidi, maxStreamsBidi), new ReceiveWindow(maxStreamsUni, maxStreamsUni)]
+    const { MAX_SAFE_INTEGER } = Number
+    this.theirs = [
+      new ReceiveWindow(maxStreamsBidi, MAX_SAFE_INTEGER),
+      new ReceiveWindow(maxStreamsUni, MAX_SAFE_INTEGER),
+    ]
     this.#wake = wake
     this.#received = 0
     this.#pending = 0
@@ -79,6 +83,11 @@ export class ConnectionLimits implements FrameOwner {
   streamEnded(kind: StreamKind): void {
     this.theirs[kind].consumed++
     if (this.theirs[kind].isDue) this.#want(MAX_STREAMS << kind)
+  }
+
+  /** The peer may have `count` streams open at once; it never becomes fewer. */
+  allowStreams(kind: StreamKind, count: number): void {
+    if (this.theirs[kind].growTo(count) && this.theirs[kind].isDue) this.#want(MAX_STREAMS << kind)
   }
 
   /** There is new stream data and no credit for it: says so once per limit. */

@@ -15,22 +15,21 @@ const FLOOR = 4096
 const WAKE_ROOM = 32_768
 
 export class SendBudget {
-  readonly #limit: number
-  readonly #wakeRoom: number
+  /** Bytes that all streams together may hold. */
+  limit: number
   readonly #slabs: Uint8Array[]
   /** Bytes unsent and unacknowledged on all streams. */
   used: number
 
   constructor(limit: number) {
-    this.#limit = limit
-    this.#wakeRoom = Math.min(WAKE_ROOM, limit / 8)
+    this.limit = limit
     this.#slabs = []
     this.used = 0
   }
 
   /** Bytes a stream that holds `held` may add now. */
   allowance(held: number): number {
-    const free = Math.max(0, this.#limit - this.used)
+    const free = Math.max(0, this.limit - this.used)
     // Adding x also takes x from what is free: held + x <= SHARE * (free - x).
     const share = Math.floor((SHARE * free - held) / (SHARE + 1))
     return Math.max(share, FLOOR - held, 0)
@@ -38,7 +37,7 @@ export class SendBudget {
 
   /** A writer that ran full and now holds `held` should hear that there is room. */
   isWorthWaking(held: number): boolean {
-    return held <= FLOOR / 2 || this.allowance(held) >= this.#wakeRoom
+    return held <= FLOOR / 2 || this.allowance(held) >= Math.min(WAKE_ROOM, this.limit / 8)
   }
 
   /** A slab of at least `size` bytes (at most SLAB_SIZE), not zeroed. */

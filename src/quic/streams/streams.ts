@@ -151,6 +151,17 @@ export class Streams {
     return id
   }
 
+  /** The peer may have `count` streams open at once; what the settings allow, or an earlier call, is the least. */
+  allowTheirs(bidirectional: boolean, count: number): void {
+    if (this.#closed) return
+    this.#limits.allowStreams(bidirectional ? StreamKind.Bidirectional : StreamKind.Unidirectional, count)
+  }
+
+  /** All sending halves together may hold so many bytes; those that hold more get no room until they are below. */
+  limitSendBuffer(bytes: number): void {
+    this.#budget.limit = bytes
+  }
+
   /** Copies `data[start, end)` as far as there is room; returns the bytes taken. After a short count `writable` comes. */
   write(id: number, data: Uint8Array, start: number, end: number): number {
     return this.#sendHalf(id).append(data, start, end)

@@ -5,10 +5,10 @@ import { Endpoint } from '../../../src/endpoint/node.ts'
 import { Gossip } from '../../../src/gossip/net/gossip.ts'
 import type { Message } from '../../../src/gossip/proto/messages.ts'
 import { decodeAddrInfo } from '../../../src/gossip/wire/addr-info.ts'
-import { formatTransportAddr, SecretKey } from '../../../src/identity/index.ts'
+import { EndpointAddr, formatTransportAddr, SecretKey } from '../../../src/identity/index.ts'
 import { NodePlatform } from '../../../src/platform/node/index.ts'
-import { bytes, closeAfterEach, eventually, Log, node } from './nodes.ts'
-import { frame, JOIN, join, RawPeer } from './raw-peer.ts'
+import { bindEndpoint, bytes, closeAfterEach, eventually, Log, node } from './nodes.ts'
+import { ALPN, frame, JOIN, join, RawPeer } from './raw-peer.ts'
 
 closeAfterEach()
 
@@ -81,6 +81,16 @@ test('spec/gossip.md §3.8 C4: a connection that nobody needs is closed after th
   expect(a.gossip.metrics()).toMatchObject({ unknownTopic: 1, msgsCtrlSent: 0, badFrames: 0, peers: 0, topics: 1 })
 })
 
+test('spec/gossip.md §3.8 C4, §5: before it is closed, a peer that spoke on a topic hears a last message there, or 0.101 would never dial us again', async () => {
+  const a = await node({}, { idleGraceMs: 100 })
+  const peer = await RawPeer.dial(a)
+  peer.listen()
+  await peer.open('nobody is in it', JOIN)
+  expect(await peer.connection.closed).toMatchObject({ code: 'PEER_CLOSED', reason: 'not needed any more' })
+  expect(peer.messages('nobody is in it')).toEqual([{ kind: 'shuffle-reply', nodes: [] }])
+  expect(peer.heard.map(({ isFinished }) => isFinished)).toEqual([true])
+})
+
 test('spec/gossip.md §3.4, §3.8 C4: streams that are open then are finished first', async () => {
   const a = await node({}, { idleGraceMs: 100 })
   const atA = new Log(a.gossip.subscribe('chat'))
@@ -100,10 +110,30 @@ test('spec/gossip.md §3.8 C6, §11.2 N1: a peer that could not be dialled is di
   const atA = new Log(a.gossip.subscribe('chat', { bootstrap: [b.endpoint.id] }))
   await atA.until((log) => log.count('join-failed') === 1)
   expect(atA.events[0]).toMatchObject({ kind: 'join-failed', peer: b.endpoint.id, error: { code: 'NO_ADDRESS' } })
+  // what waited for it is gone
+  expect(a.gossip.metrics().peers).toBe(0)
   b.gossip.subscribe('chat')
   atA.topic.joinPeers([b.endpoint.addr()])
   await atA.topic.joined()
   expect(a.gossip.metrics()).toMatchObject({ dials: 2, dialFailures: 1, peers: 1 })
+})
+
+test('spec/gossip.md §3.3: a connection that comes while we dial takes over what waits, and the failure of the dial is then no loss', async () => {
+  const a = await node({}, { dialTimeoutMs: 1_000 })
+  const endpoint = await bindEndpoint({ alpns: [ALPN] })
+  // nobody is there
+  const addr = new EndpointAddr(endpoint.id).withIp('127.0.0.1:9')
+  const atA = new Log(a.gossip.subscribe('chat', { bootstrap: [addr] }))
+  const peer = await RawPeer.dial(a, { endpoint })
+  peer.listen()
+  await eventually(() => peer.messages('chat').some(({ kind }) => kind === 'join'), 'the Join that waited')
+  expect(a.gossip.metrics().dialFailures).toBe(0)
+  await peer.open('chat', { kind: 'neighbor', priority: 'high', data: undefined })
+  await atA.until((log) => log.count('neighbor-up') === 1)
+  await eventually(() => a.gossip.metrics().dialFailures === 1, 'the dial fails')
+  await atA.topic.broadcast(bytes('still neighbours'))
+  await eventually(() => contents(peer.messages('chat')).length === 1, 'the message')
+  expect(atA.count('neighbor-down') + atA.count('join-failed')).toBe(0)
 })
 
 test('spec/gossip.md §3.8 C9: what follows a Disconnect on the same topic waits until the peer has that', async () => {
@@ -142,7 +172,14 @@ test('spec/gossip.md §3.9, §11.2 N3, §16 18: a neighbour that reads nothing o
   // our own send buffer and its window are small, so that the stall is felt soon
   const a = await node(
     {},
-    { stalledAfterMs: 300, dropAfterMs: 900, stallCheckMs: 20, maxQueuedBytes: 150_000, highWaterBytes: 20_000 },
+    {
+      stalledAfterMs: 300,
+      dropAfterMs: 900,
+      stallCheckMs: 20,
+      sendBuffer: 60_000,
+      maxQueuedBytes: 150_000,
+      highWaterBytes: 20_000,
+    },
     {
       settings: { sendBuffer: 60_000 },
     },
@@ -203,6 +240,22 @@ test('spec/gossip.md §4.6: we say where we are, anew when that changes, and cou
   await stream.write(frame(JOIN))
   await eventually(() => said().length === 2, 'the second answer')
   expect(said()[1]).toContain('192.0.2.7:4433')
+})
+
+test('spec/gossip.md §7.2: what is asked for later is what was broadcast, whatever became of the buffer', async () => {
+  const a = await node()
+  const atA = new Log(a.gossip.subscribe('chat'))
+  const peer = await RawPeer.dial(a)
+  peer.listen()
+  const stream = await peer.open('chat', JOIN)
+  await atA.until((log) => log.count('neighbor-up') === 1)
+  const content = bytes('original')
+  const id = encodeHex(blake3Hash(content))
+  await atA.topic.broadcast(content)
+  content.fill(0)
+  await stream.write(frame({ kind: 'graft', id, round: 0 }))
+  await eventually(() => contents(peer.messages('chat')).length === 2, 'the payload, twice')
+  expect(contents(peer.messages('chat'))).toEqual(['original', 'original'])
 })
 
 test('spec/gossip.md §3.8: what a peer said just before it closed the connection counts', async () => {

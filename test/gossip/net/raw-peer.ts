@@ -28,8 +28,12 @@ export class RawPeer {
     this.connection = connection
   }
 
-  /** Dials the node; a further connection of the same peer with `from`. */
-  static async dial(node: Node, from?: RawPeer, settings: Partial<QuicSettings> = {}): Promise<RawPeer> {
+  /** Dials the node; from the endpoint of `from`, where that is given. */
+  static async dial(
+    node: Node,
+    from?: { readonly endpoint: Endpoint },
+    settings: Partial<QuicSettings> = {},
+  ): Promise<RawPeer> {
     const endpoint = from?.endpoint ?? (await bindEndpoint({ alpns: [ALPN], settings }))
     return new RawPeer(endpoint, await endpoint.connect(node.endpoint.addr(), ALPN))
   }

@@ -86,6 +86,16 @@ describe('default', () => {
     expect(node.tree.eager).toEqual([3])
   })
 
+  test('twice as much nearer counts at once', () => {
+    const node = lonely(true)
+    expect(message(node, 'a', 14)).toEqual(['received #a from 3 round 14'])
+    expect(message(lonely(true), 'b', 15)).toEqual([
+      'graft undefined 2 -> 2',
+      'prune -> 3',
+      'received #b from 3 round 15',
+    ])
+  })
+
   test('one message that came well begins the count anew: with changing authors the tree stays', () => {
     const node = lonely(true)
     for (const [at, round] of [9, 9, 5, 9, 9, 5, 9, 9].entries()) message(node, `${at}`, round)

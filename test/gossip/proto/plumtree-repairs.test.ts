@@ -102,6 +102,15 @@ describe('spec/gossip.md §11.1 P9: a payload that is only slow', () => {
     expect(late(node, 'c', 500)).toBe(1)
   })
 
+  test('default waits less again after many payloads that were in time', () => {
+    const node = repaired().up(1, 2).receive(2, PRUNE)
+    late(node, 'a', 500)
+    const longest = node.tree.graftTimeoutMs
+    expect(longest).toBeGreaterThan(500)
+    for (let at = 0; at < 300; at++) late(node, `in time ${at}`, 10)
+    expect(node.tree.graftTimeoutMs).toBeLessThan(405)
+  })
+
   test('default goes on asking when the one that was asked delivers: the link is broken', () => {
     const node = repaired().up(1, 2, 3).receive(2, PRUNE)
     for (const name of ['a', 'b', 'c']) {
