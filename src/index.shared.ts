@@ -24,7 +24,7 @@ export type {
 } from './endpoint/index.ts'
 export { ConnectError, ConnectionClosedError, EndpointError, StreamError } from './endpoint/index.ts'
 export {
-  DEFAULT_PROFILE as DEFAULT_GOSSIP_PROFILE,
+  DEFAULT_GOSSIP_PROFILE,
   Gossip,
   GossipError,
   type GossipErrorCode,
@@ -38,7 +38,7 @@ export {
   type NeighborDownReason,
   TopicId,
   type TopicName,
-  UPSTREAM_PROFILE as UPSTREAM_GOSSIP_PROFILE,
+  UPSTREAM_GOSSIP_PROFILE,
 } from './gossip/index.ts'
 export {
   EndpointAddr,

@@ -1,6 +1,6 @@
 /** Mixed swarms that are disturbed: full views, nodes that vanish and come back, links that swallow messages, other protocols beside, relays only. */
 import { describe, expect, test } from 'vitest'
-import { DEFAULT_PROFILE, UPSTREAM_PROFILE } from '../../src/gossip/index.ts'
+import { DEFAULT_GOSSIP_PROFILE, UPSTREAM_GOSSIP_PROFILE } from '../../src/gossip/index.ts'
 import type { PeerInfo } from '../../src/gossip/proto/messages.ts'
 import { strangerId } from '../../test/interop/our-node.ts'
 import { type Member, nativeMembers, OurMember } from './members.ts'
@@ -78,6 +78,16 @@ export function disturbedSuite(labNow: () => GossipLab): void {
       await everybodyHearsEverybody(all, topic, 'before')
       const victim = kind === 'ours' ? ours[1]! : native[1]!
       const rest = all.filter((member) => member !== victim)
+      // a native node that knows nobody else would stay alone for ever (§11.1 P5)
+      for (const member of rest) {
+        const others = (await member.neighbors(topic)).filter((id) => id !== victim.id)
+        const contact = rest.find((one) => one !== member)!
+        if (others.length === 0) await member.joinPeers(topic, [contact.ticket])
+      }
+      await until('somebody else', async () => {
+        const views = await Promise.all(rest.map((member) => member.neighbors(topic)))
+        return views.every((view) => view.some((id) => id !== victim.id))
+      })
       await victim.kill()
       // mostly at once, before anybody knows: what went over the victim must be asked for elsewhere
       await connected(rest, topic)
@@ -85,47 +95,50 @@ export function disturbedSuite(labNow: () => GossipLab): void {
     })
   })
 
-  describe.each([DEFAULT_PROFILE, UPSTREAM_PROFILE])('a link that swallows payloads, profile $name', (profile) => {
-    /** A node of each kind and a raw peer, all neighbours; the link between the two is lazy, so both get payloads from the raw peer only, which passes nothing on. */
-    const triangle = async () => {
-      const [mixed, topic, raw] = [await labNow().mixed(1, { profile }), topicNow(), await labNow().raw()]
-      const [ours, native] = [mixed.ours[0]!, mixed.native[0]!]
-      await native.subscribe(topic)
-      await ours.subscribe(topic, [native.ticket])
-      await areNeighbors(ours, native, topic)
-      for (const member of [ours, native]) await befriend(raw, member, topic)
-      await hearEachOther(ours, native, topic)
-      // to the native node the raw peer is nearer to the author than we are: it sends us Prune, if it hears the announcement first
-      const before = ours.metrics.msgsCtrlRecv
-      await until('Prune', async () => {
-        const far = utf8(`far ${performance.now()}`)
-        await raw.links(native.id)[0]!.send(topic, { kind: 'ihave', announcements: [{ id: idOf(far), round: 0 }] })
-        await raw.links(ours.id)[0]!.send(topic, gossip(far, 9))
-        return until('Prune', () => ours.metrics.msgsCtrlRecv > before, 500).then(
-          () => true,
-          () => false,
-        )
-      })
-      return { ours, native, topic, raw }
-    }
+  describe.each([DEFAULT_GOSSIP_PROFILE, UPSTREAM_GOSSIP_PROFILE])(
+    'a link that swallows payloads, profile $name',
+    (profile) => {
+      /** A node of each kind and a raw peer, all neighbours; the link between the two is lazy, so both get payloads from the raw peer only, which passes nothing on. */
+      const triangle = async () => {
+        const [mixed, topic, raw] = [await labNow().mixed(1, { profile }), topicNow(), await labNow().raw()]
+        const [ours, native] = [mixed.ours[0]!, mixed.native[0]!]
+        await native.subscribe(topic)
+        await ours.subscribe(topic, [native.ticket])
+        await areNeighbors(ours, native, topic)
+        for (const member of [ours, native]) await befriend(raw, member, topic)
+        await hearEachOther(ours, native, topic)
+        // to the native node the raw peer is nearer to the author than we are: it sends us Prune, if it hears the announcement first
+        const before = ours.metrics.msgsCtrlRecv
+        await until('Prune', async () => {
+          const far = utf8(`far ${performance.now()}`)
+          await raw.links(native.id)[0]!.send(topic, { kind: 'ihave', announcements: [{ id: idOf(far), round: 0 }] })
+          await raw.links(ours.id)[0]!.send(topic, gossip(far, 9))
+          return until('Prune', () => ours.metrics.msgsCtrlRecv > before, 500).then(
+            () => true,
+            () => false,
+          )
+        })
+        return { ours, native, topic, raw }
+      }
 
-    test.each(['it', 'we'] as const)('spec/gossip.md §7.2: %s ask the other by Graft', async (who) => {
-      const { ours, native, topic, raw } = await triangle()
-      const [author, listener] = who === 'we' ? [native, ours] : [ours, native]
-      const before = ours.metrics
-      const content = hexOf(utf8('swallowed'))
-      const heard = () => listener.received(topic).find(({ hex }) => hex === content)
-      await author.broadcast(topic, utf8('swallowed'))
-      await until('by Graft', () => heard() !== undefined)
-      expect(heard()!.from).toBe(author.id)
-      await raw.frame('the payload', ({ from, message }) => {
-        return from === author.id && message.kind === 'gossip' && hexOf(message.content) === content
+      test.each(['it', 'we'] as const)('spec/gossip.md §7.2: %s ask the other by Graft', async (who) => {
+        const { ours, native, topic, raw } = await triangle()
+        const [author, listener] = who === 'we' ? [native, ours] : [ours, native]
+        const before = ours.metrics
+        const content = hexOf(utf8('swallowed'))
+        const heard = () => listener.received(topic).find(({ hex }) => hex === content)
+        await author.broadcast(topic, utf8('swallowed'))
+        await until('by Graft', () => heard() !== undefined)
+        expect(heard()!.from).toBe(author.id)
+        await raw.frame('the payload', ({ from, message }) => {
+          return from === author.id && message.kind === 'gossip' && hexOf(message.content) === content
+        })
+        // IHave one way, Graft the other
+        expect(ours.metrics.msgsCtrlRecv - before.msgsCtrlRecv).toBe(1)
+        expect(ours.metrics.msgsCtrlSent - before.msgsCtrlSent).toBe(1)
       })
-      // IHave one way, Graft the other
-      expect(ours.metrics.msgsCtrlRecv - before.msgsCtrlRecv).toBe(1)
-      expect(ours.metrics.msgsCtrlSent - before.msgsCtrlSent).toBe(1)
-    })
-  })
+    },
+  )
 
   describe('beside each other', () => {
     test('spec/gossip.md §14.1: /tom-gossip/1 and /iroh-gossip/1, we in the middle', async () => {
@@ -158,9 +171,9 @@ export function disturbedSuite(labNow: () => GossipLab): void {
   })
 
   test('spec/gossip.md §3.5: we know peers with many addresses: no message of ours is too long for a native node', async () => {
-    const membership = { ...DEFAULT_PROFILE.membership, shuffleIntervalMs: 500 }
+    const membership = { ...DEFAULT_GOSSIP_PROFILE.membership, shuffleIntervalMs: 500 }
     const [mixed, topic, raw] = [
-      await labNow().mixed(1, { profile: { ...DEFAULT_PROFILE, membership } }),
+      await labNow().mixed(1, { profile: { ...DEFAULT_GOSSIP_PROFILE, membership } }),
       topicNow(),
       await labNow().raw(),
     ]

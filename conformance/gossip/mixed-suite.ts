@@ -1,6 +1,6 @@
 /** Native nodes and ours in one swarm: everybody gets everything, once. */
 import { describe, expect, test } from 'vitest'
-import { DEFAULT_PROFILE, UPSTREAM_PROFILE } from '../../src/gossip/index.ts'
+import { DEFAULT_GOSSIP_PROFILE, UPSTREAM_GOSSIP_PROFILE } from '../../src/gossip/index.ts'
 import type { Member } from './members.ts'
 import { type GossipLab, hexOf, until, utf8 } from './setup.ts'
 
@@ -8,7 +8,7 @@ import { type GossipLab, hexOf, until, utf8 } from './setup.ts'
 const SWARM_MS = 30_000
 
 export function mixedSuite(labNow: () => GossipLab): void {
-  describe.each([DEFAULT_PROFILE, UPSTREAM_PROFILE])('profile $name', (profile) => {
+  describe.each([DEFAULT_GOSSIP_PROFILE, UPSTREAM_GOSSIP_PROFILE])('profile $name', (profile) => {
     test.each([3, 10, 25, 50])('spec/gossip.md §16: %i nodes, everybody gets everything once', async (count) => {
       const { all } = await labNow().mixed(Math.ceil(count / 2), { profile })
       const members = all.slice(0, count)

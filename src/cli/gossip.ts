@@ -3,7 +3,13 @@ import { randomBytes } from 'node:crypto'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { encodeHex, messageOf } from '../bytes/index.ts'
 import { Endpoint } from '../endpoint/node.ts'
-import { DEFAULT_PROFILE, Gossip, type GossipProfile, TopicId, UPSTREAM_PROFILE } from '../gossip/index.ts'
+import {
+  DEFAULT_GOSSIP_PROFILE,
+  Gossip,
+  type GossipProfile,
+  TopicId,
+  UPSTREAM_GOSSIP_PROFILE,
+} from '../gossip/index.ts'
 import { type EndpointAddr, parseTarget, relayAddr } from '../identity/index.ts'
 import {
   addEndpointFlags,
@@ -28,7 +34,10 @@ const DEFAULT_WAIT_MS = 30_000
 const OVERHEAD = 39
 const NONCE_LENGTH = 8
 
-const PROFILES: Readonly<Record<string, GossipProfile>> = { default: DEFAULT_PROFILE, upstream: UPSTREAM_PROFILE }
+const PROFILES: Readonly<Record<string, GossipProfile>> = {
+  default: DEFAULT_GOSSIP_PROFILE,
+  upstream: UPSTREAM_GOSSIP_PROFILE,
+}
 
 interface Flags extends EndpointFlagValues {
   readonly join?: string[]

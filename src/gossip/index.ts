@@ -15,10 +15,10 @@ export {
 export type { NeighborDownReason } from './proto/effects.ts'
 export {
   type BroadcastSettings,
-  DEFAULT_PROFILE,
+  DEFAULT_GOSSIP_PROFILE,
   type GossipProfile,
   type GraftTiming,
   type MembershipSettings,
-  UPSTREAM_PROFILE,
+  UPSTREAM_GOSSIP_PROFILE,
 } from './proto/settings.ts'
 export { TopicId } from './topic-id.ts'

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { type GossipCommandOptions, gossip, joinCommand } from '../../src/cli/gossip.ts'
 import { type ChatEvent, TextChatReporter } from '../../src/cli/gossip-events.ts'
 import { Endpoint } from '../../src/endpoint/node.ts'
-import { DEFAULT_PROFILE, Gossip, TopicId } from '../../src/gossip/index.ts'
+import { DEFAULT_GOSSIP_PROFILE, Gossip, TopicId } from '../../src/gossip/index.ts'
 
 const OPTIONS: GossipCommandOptions = {
   relays: [],
@@ -13,7 +13,7 @@ const OPTIONS: GossipCommandOptions = {
   join: [],
   name: 'A',
   alpns: ['/iroh-gossip/1'],
-  profile: DEFAULT_PROFILE,
+  profile: DEFAULT_GOSSIP_PROFILE,
   isStaying: false,
   waitMs: 10_000,
 }

@@ -3,7 +3,7 @@
 import { messageOf, sameBytes } from '../../bytes/index.ts'
 import type { Alpn, Connection, Endpoint } from '../../endpoint/index.ts'
 import { GossipError } from '../errors.ts'
-import { DEFAULT_MESSAGE_SIZE, DEFAULT_PROFILE, MIN_MESSAGE_SIZE } from '../proto/settings.ts'
+import { DEFAULT_GOSSIP_PROFILE, DEFAULT_MESSAGE_SIZE, MIN_MESSAGE_SIZE } from '../proto/settings.ts'
 import { TopicId } from '../topic-id.ts'
 import { GossipTopic } from './gossip-topic.ts'
 import type { GossipMetrics } from './metrics.ts'
@@ -38,7 +38,7 @@ export class Gossip {
   constructor(endpoint: Endpoint, options: GossipOptions, settings: NetSettings = NET_SETTINGS) {
     const {
       maxMessageSize = DEFAULT_MESSAGE_SIZE,
-      profile = DEFAULT_PROFILE,
+      profile = DEFAULT_GOSSIP_PROFILE,
       accept = true,
       onError = (error) => endpoint.reportError(error),
     } = options

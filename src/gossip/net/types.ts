@@ -9,7 +9,7 @@ import type { TopicId } from '../topic-id.ts'
 export type TopicName = TopicId | Uint8Array | string
 
 export interface GossipOptions {
-  /** Default: `DEFAULT_PROFILE`. */
+  /** Default: `DEFAULT_GOSSIP_PROFILE`. */
   readonly profile?: GossipProfile
   /** Protocols, the most wanted first; all are accepted and all are offered when dialling. Default: `/iroh-gossip/1`. */
   readonly alpns?: readonly Alpn[]

@@ -1,10 +1,9 @@
 /** Swarms of honest nodes on loopback and peers among them that keep to no rule. */
 import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
-import type { Connection, Endpoint } from '../../../src/endpoint/index.ts'
+import type { Connection } from '../../../src/endpoint/index.ts'
 import { type GossipOptions, TopicId } from '../../../src/gossip/index.ts'
 import type { NetSettings } from '../../../src/gossip/net/settings.ts'
-import { encodeFrame, encodeHeader } from '../../../src/gossip/wire/frames.ts'
 import { HandPeer, type SpokenStream } from '../../sim/gossip-net/support/hand-peer.ts'
 import { bindEndpoint, bytes, eventually, Log, type Node, node } from '../net/nodes.ts'
 
@@ -76,17 +75,6 @@ export async function neighborOf({ victim }: Swarm): Promise<Attacker> {
   return { hand: one, connection, stream }
 }
 
-/** A stream with a header and whole frames, for what no message says. */
-export async function openRaw(
-  connection: Connection,
-  topic: TopicId,
-  ...bodies: readonly Uint8Array[]
-): Promise<SpokenStream['stream']> {
-  const stream = await connection.openUni()
-  await stream.write(concat(encodeHeader(topic), ...bodies.map(encodeFrame)))
-  return stream
-}
-
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(Buffer.concat(parts))
 }
@@ -96,5 +84,3 @@ export const noise = (length: number): Uint8Array => Uint8Array.from(randomBytes
 export function isOpen(connection: Connection): boolean {
   return connection.closeReason === undefined
 }
-
-export type { Endpoint }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Gossip, type GossipEvent } from '../../../src/gossip/net/gossip.ts'
-import { UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import { UPSTREAM_GOSSIP_PROFILE } from '../../../src/gossip/proto/settings.ts'
 import { TopicId } from '../../../src/gossip/topic-id.ts'
 import { EndpointId, SecretKey } from '../../../src/identity/index.ts'
 import { bindEndpoint, bytes, closeAfterEach, eventually, Log, type Node, node } from './nodes.ts'
@@ -285,7 +285,7 @@ test('spec/gossip.md §8.1: what makes no sense is refused at the call', async (
 })
 
 test('spec/gossip.md §11: the profile as upstream works over the network, too', async () => {
-  const [a, b] = [await node({ profile: UPSTREAM_PROFILE }), await node({ profile: UPSTREAM_PROFILE })]
+  const [a, b] = [await node({ profile: UPSTREAM_GOSSIP_PROFILE }), await node({ profile: UPSTREAM_GOSSIP_PROFILE })]
   const [atA, atB] = await pair(a, b)
   await atA.topic.broadcast(bytes('hello'))
   await atB.until((log) => log.texts.length === 1)

@@ -1,6 +1,6 @@
 /** What the default profile does beyond the list of spec/gossip.md §11.1: all of it within what iroh-gossip 0.101 understands. */
 import { expect, test } from 'vitest'
-import { UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import { UPSTREAM_GOSSIP_PROFILE } from '../../../src/gossip/proto/settings.ts'
 import { disconnect, forwardJoin, JOIN, neighbor, Recorder, reply, shuffle } from './hyparview-recorder.ts'
 
 const asked = (outputs: readonly string[]) =>
@@ -124,7 +124,7 @@ test('spec/gossip.md §10.1: a shuffle that goes no further is accepted', () => 
   node.befriend(10, 11)
   expect(node.receive(10, shuffle(11, [11, 20], 4))).toContain('send 11 shuffle-reply 20 10')
   expect(node.machine.pending).toContain(20)
-  const upstream = new Recorder({ profile: UPSTREAM_PROFILE })
+  const upstream = new Recorder({ profile: UPSTREAM_GOSSIP_PROFILE })
   upstream.befriend(10, 11)
   expect(upstream.receive(10, shuffle(11, [11, 20], 4))).toEqual([])
 })
@@ -221,7 +221,7 @@ test('spec/gossip.md §11.1 P1: an answer to the question is answered, so that n
   for (let cycle = 0; cycle < 3; cycle++) node.fireShuffle()
   expect(node.receive(2, neighbor('low'))).toEqual(['send 2 neighbor low'])
   // as the peer has it
-  const upstream = new Recorder({ profile: UPSTREAM_PROFILE })
+  const upstream = new Recorder({ profile: UPSTREAM_GOSSIP_PROFILE })
   upstream.receive(2, neighbor('high'))
   upstream.receive(2, neighbor('low'))
   expect(upstream.machine.pending).toEqual([])
@@ -239,7 +239,7 @@ test('spec/gossip.md §6.2: the end of a connection that nobody needed says noth
   node.receive(10, reply(20))
   expect(node.disconnected(20)).toEqual([])
   expect(node.machine.passive).toEqual([20])
-  const upstream = new Recorder({ profile: UPSTREAM_PROFILE })
+  const upstream = new Recorder({ profile: UPSTREAM_GOSSIP_PROFILE })
   upstream.befriend(10, 11, 12, 13, 14)
   upstream.receive(10, reply(20))
   upstream.disconnected(20)

@@ -3,7 +3,11 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { HyParView } from '../../../src/gossip/proto/hyparview.ts'
 import type { MembershipMessage } from '../../../src/gossip/proto/messages.ts'
-import { DEFAULT_PROFILE, type GossipProfile, UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import {
+  DEFAULT_GOSSIP_PROFILE,
+  type GossipProfile,
+  UPSTREAM_GOSSIP_PROFILE,
+} from '../../../src/gossip/proto/settings.ts'
 import { FACTOR, TIMEOUT } from '../../fuzz/support/budget.ts'
 import { Recorder } from './hyparview-recorder.ts'
 import { Swarm, seededDice } from './swarm.ts'
@@ -118,7 +122,7 @@ test(
   () => {
     fc.assert(
       fc.property(life, (happenings) => {
-        const swarm = live(DEFAULT_PROFILE, happenings)
+        const swarm = live(DEFAULT_GOSSIP_PROFILE, happenings)
         // Joins are repeated within 38 s at the latest; shuffles find what is one-sided
         swarm.run(60_000 + 20 * SHUFFLE_MS)
         checkViews(swarm, happenings.capacity, true)
@@ -137,7 +141,7 @@ test(
   () => {
     fc.assert(
       fc.property(life, (happenings) => {
-        live(UPSTREAM_PROFILE, happenings).run(10_000)
+        live(UPSTREAM_GOSSIP_PROFILE, happenings).run(10_000)
       }),
       { numRuns: RUNS / 2 },
     )

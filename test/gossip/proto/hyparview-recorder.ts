@@ -2,7 +2,11 @@
 import type { Dice, MembershipEffects, MembershipTimer } from '../../../src/gossip/proto/effects.ts'
 import { HyParView } from '../../../src/gossip/proto/hyparview.ts'
 import type { MembershipMessage, PeerInfo } from '../../../src/gossip/proto/messages.ts'
-import { DEFAULT_PROFILE, type GossipProfile, type MembershipSettings } from '../../../src/gossip/proto/settings.ts'
+import {
+  DEFAULT_GOSSIP_PROFILE,
+  type GossipProfile,
+  type MembershipSettings,
+} from '../../../src/gossip/proto/settings.ts'
 
 /** Always the first. */
 const FIRST: Dice = { below: () => 0 }
@@ -22,7 +26,7 @@ export class Recorder {
   readonly firstSerial: number
   #lines: string[] = []
 
-  constructor({ profile = DEFAULT_PROFILE, settings, dice = FIRST, data }: RecorderOptions = {}) {
+  constructor({ profile = DEFAULT_GOSSIP_PROFILE, settings, dice = FIRST, data }: RecorderOptions = {}) {
     this.firstSerial = profile.isRepaired ? 1 : 0
     this.machine = new HyParView<number>({
       me: 1,

@@ -1,14 +1,14 @@
 /** Each defect of spec/gossip.md §11.1 as iroh-gossip 0.101 has it, and without it. */
 import { expect, test } from 'vitest'
 import { Partings } from '../../../src/gossip/proto/hyparview-partings.ts'
-import { type GossipProfile, UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import { type GossipProfile, UPSTREAM_GOSSIP_PROFILE } from '../../../src/gossip/proto/settings.ts'
 import { disconnect, JOIN, neighbor, Recorder, type RecorderOptions, reply } from './hyparview-recorder.ts'
 
 /** A repeated Join, and before it the word that a peer waits for which takes us for its neighbour still (P2). */
 const again = (peer: number): string[] => [`send ${peer} neighbor high`, `send ${peer} join`]
 
 const both = (options: RecorderOptions = {}) => ({
-  upstream: new Recorder({ ...options, profile: UPSTREAM_PROFILE as GossipProfile }),
+  upstream: new Recorder({ ...options, profile: UPSTREAM_GOSSIP_PROFILE as GossipProfile }),
   repaired: new Recorder(options),
 })
 

@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest'
-import { DEFAULT_PROFILE, type GossipProfile, UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import {
+  DEFAULT_GOSSIP_PROFILE,
+  type GossipProfile,
+  UPSTREAM_GOSSIP_PROFILE,
+} from '../../../src/gossip/proto/settings.ts'
 import { neighbor, Recorder } from './hyparview-recorder.ts'
 import { INPUTS, outcome, STATES } from './hyparview-table.ts'
 
@@ -340,11 +344,11 @@ function measured(profile: GossipProfile): Table {
 }
 
 test('spec/gossip.md §6.2, §6.3, §11.1: every input in every state of a peer, profile default', () => {
-  expect(measured(DEFAULT_PROFILE)).toEqual(DEFAULT)
+  expect(measured(DEFAULT_GOSSIP_PROFILE)).toEqual(DEFAULT)
 })
 
 test('spec/gossip.md §6.2, §6.3: every input in every state of a peer, profile upstream-0.101', () => {
-  expect(measured(UPSTREAM_PROFILE)).toEqual(UPSTREAM)
+  expect(measured(UPSTREAM_GOSSIP_PROFILE)).toEqual(UPSTREAM)
 })
 
 test('spec/gossip.md §6.5: a Neighbor is taken for the echo of ours once, and for 3 s', () => {

@@ -1,9 +1,9 @@
 /** What the table does not show of the profile of iroh-gossip 0.101, and what both profiles share. */
 import { describe, expect, test } from 'vitest'
-import { DEFAULT_PROFILE, UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import { DEFAULT_GOSSIP_PROFILE, UPSTREAM_GOSSIP_PROFILE } from '../../../src/gossip/proto/settings.ts'
 import { disconnect, forwardJoin, JOIN, Recorder, reply, shuffle } from './hyparview-recorder.ts'
 
-for (const profile of [UPSTREAM_PROFILE, DEFAULT_PROFILE]) {
+for (const profile of [UPSTREAM_GOSSIP_PROFILE, DEFAULT_GOSSIP_PROFILE]) {
   describe(profile.name, () => {
     test('spec/gossip.md §6.2: a shuffle has 3 + 4 peers and the node itself, and never its receiver', () => {
       const node = new Recorder({ profile })
@@ -70,7 +70,7 @@ for (const profile of [UPSTREAM_PROFILE, DEFAULT_PROFILE]) {
 }
 
 test('spec/gossip.md §6.4: upstream keeps a neighbour whose connection ends, if it said once that it lives', () => {
-  const node = new Recorder({ profile: UPSTREAM_PROFILE, settings: { activeViewCapacity: 2 } })
+  const node = new Recorder({ profile: UPSTREAM_GOSSIP_PROFILE, settings: { activeViewCapacity: 2 } })
   node.befriend(10, 11)
   node.receive(10, reply(20))
   node.receive(20, disconnect(true))
@@ -80,7 +80,7 @@ test('spec/gossip.md §6.4: upstream keeps a neighbour whose connection ends, if
 })
 
 test('spec/gossip.md §6.4: upstream asks one peer at a time, urgently only without neighbours', () => {
-  const node = new Recorder({ profile: UPSTREAM_PROFILE })
+  const node = new Recorder({ profile: UPSTREAM_GOSSIP_PROFILE })
   node.befriend(10)
   expect(node.receive(10, reply(20, 21))).toEqual(['send 20 neighbor low', 'timer pending-neighbor 20 #0 500'])
   expect(node.disconnected(10)).toContain('send 21 neighbor high')

@@ -2,7 +2,11 @@
 import type { BroadcastEffects, BroadcastTimer, Delivery } from '../../../src/gossip/proto/effects.ts'
 import type { Announcement, BroadcastMessage, MessageId } from '../../../src/gossip/proto/messages.ts'
 import { PlumTree } from '../../../src/gossip/proto/plumtree.ts'
-import { type BroadcastSettings, DEFAULT_PROFILE, UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import {
+  type BroadcastSettings,
+  DEFAULT_GOSSIP_PROFILE,
+  UPSTREAM_GOSSIP_PROFILE,
+} from '../../../src/gossip/proto/settings.ts'
 
 export const ME = 100
 const utf8 = new TextEncoder()
@@ -50,7 +54,7 @@ export class RecordedTree implements BroadcastEffects<number> {
 
   constructor({ isRepaired, settings, roundTripMs }: TreeOptions) {
     this.#roundTripMs = roundTripMs ?? (() => undefined)
-    const profile = isRepaired ? DEFAULT_PROFILE : UPSTREAM_PROFILE
+    const profile = isRepaired ? DEFAULT_GOSSIP_PROFILE : UPSTREAM_GOSSIP_PROFILE
     this.tree = new PlumTree({
       me: ME,
       settings: { ...profile.broadcast, ...settings },

@@ -1,6 +1,6 @@
 /** Swarms of both profiles: the behaviour tests of spec/gossip.md §16, and what §13 asks of the membership. */
 import { describe, expect, test } from 'vitest'
-import { DEFAULT_PROFILE, UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import { DEFAULT_GOSSIP_PROFILE, UPSTREAM_GOSSIP_PROFILE } from '../../../src/gossip/proto/settings.ts'
 import { Swarm, type SwarmOptions } from './swarm.ts'
 
 const SEEDS = Array.from({ length: 20 }, (_, index) => index + 1)
@@ -37,7 +37,7 @@ function twoGroups(swarm: Swarm): void {
   swarm.runTrips(4)
 }
 
-for (const profile of [UPSTREAM_PROFILE, DEFAULT_PROFILE]) {
+for (const profile of [UPSTREAM_GOSSIP_PROFILE, DEFAULT_GOSSIP_PROFILE]) {
   describe(profile.name, () => {
     test('spec/gossip.md §16 #1: three nodes become a triangle', () => {
       eachSeed({ profile, settings: { activeViewCapacity: 2 } }, (swarm) => {
@@ -144,9 +144,9 @@ for (const profile of [UPSTREAM_PROFILE, DEFAULT_PROFILE]) {
 }
 
 test('spec/gossip.md §11.1 P2: between the profiles: our contact of upstream kind is found again when we come back to where it had joined us', () => {
-  eachSeed({ profile: DEFAULT_PROFILE }, (swarm) => {
+  eachSeed({ profile: DEFAULT_GOSSIP_PROFILE }, (swarm) => {
     swarm.start(0)
-    swarm.start(1, [0], { profile: UPSTREAM_PROFILE })
+    swarm.start(1, [0], { profile: UPSTREAM_GOSSIP_PROFILE })
     swarm.runTrips(4)
     swarm.restart(0, [1])
     // it holds us for asked: the first Join is not answered, but the next one
@@ -273,7 +273,7 @@ test('spec/gossip.md §11.1: the profiles live together', () => {
     const swarm = new Swarm({ seed, latencyMs: [10, 100], isCounting: true })
     swarm.start(0)
     for (let id = 1; id < 60; id++) {
-      swarm.start(id, [0], { profile: id % 2 === 0 ? UPSTREAM_PROFILE : DEFAULT_PROFILE })
+      swarm.start(id, [0], { profile: id % 2 === 0 ? UPSTREAM_GOSSIP_PROFILE : DEFAULT_GOSSIP_PROFILE })
       swarm.run(100)
     }
     swarm.run(300_000)

@@ -4,7 +4,11 @@
  */
 import type { Dice, TopicEffects, TopicEvent, TopicTimer } from '../../../src/gossip/proto/effects.ts'
 import type { Message } from '../../../src/gossip/proto/messages.ts'
-import { DEFAULT_PROFILE, type GossipProfile, type MembershipSettings } from '../../../src/gossip/proto/settings.ts'
+import {
+  DEFAULT_GOSSIP_PROFILE,
+  type GossipProfile,
+  type MembershipSettings,
+} from '../../../src/gossip/proto/settings.ts'
 import { TopicState } from '../../../src/gossip/proto/topic-state.ts'
 
 export interface SwarmOptions {
@@ -94,7 +98,7 @@ export class Swarm {
 
   constructor(options: SwarmOptions = {}) {
     this.#options = options
-    const profile = options.profile ?? DEFAULT_PROFILE
+    const profile = options.profile ?? DEFAULT_GOSSIP_PROFILE
     this.#profile = { ...profile, membership: { ...profile.membership, ...options.settings } }
     this.#dice = seededDice(options.seed ?? 1)
     this.maxLatencyMs = options.latencyMs?.[1] ?? 50

@@ -1,13 +1,17 @@
 import { expect, test } from 'vitest'
 import type { TopicEffects } from '../../../src/gossip/proto/effects.ts'
 import type { Message } from '../../../src/gossip/proto/messages.ts'
-import { DEFAULT_PROFILE, type GossipProfile, UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import {
+  DEFAULT_GOSSIP_PROFILE,
+  type GossipProfile,
+  UPSTREAM_GOSSIP_PROFILE,
+} from '../../../src/gossip/proto/settings.ts'
 import { TopicState } from '../../../src/gossip/proto/topic-state.ts'
 
 const utf8 = new TextEncoder()
 
 /** Node 1, and what it says, in short lines. */
-function topic(profile: GossipProfile = DEFAULT_PROFILE) {
+function topic(profile: GossipProfile = DEFAULT_GOSSIP_PROFILE) {
   const lines: string[] = []
   const say = (...words: (string | number)[]) => lines.push(words.join(' '))
   const effects: TopicEffects<number> = {
@@ -49,8 +53,8 @@ test('spec/gossip.md §5: the tree knows the neighbours, and only them', () => {
 
 test('spec/gossip.md §5: a neighbour that goes and comes in one input is one for the tree', () => {
   const { state, receive } = topic({
-    ...DEFAULT_PROFILE,
-    membership: { ...DEFAULT_PROFILE.membership, activeViewCapacity: 1 },
+    ...DEFAULT_GOSSIP_PROFILE,
+    membership: { ...DEFAULT_GOSSIP_PROFILE.membership, activeViewCapacity: 1 },
   })
   receive(2, JOIN)
   expect(receive(3, JOIN).slice(0, 5)).toEqual([
@@ -64,7 +68,7 @@ test('spec/gossip.md §5: a neighbour that goes and comes in one input is one fo
 })
 
 test('spec/gossip.md §5: what the network lost is no peer of the tree any more, neighbour or not', () => {
-  const { state, receive } = topic(UPSTREAM_PROFILE)
+  const { state, receive } = topic(UPSTREAM_GOSSIP_PROFILE)
   // §7.6: a stranger gets into the tree
   receive(9, { kind: 'graft', id: undefined, round: 0 })
   expect(state.tree.eager).toEqual([9])
@@ -87,7 +91,7 @@ test('spec/gossip.md §7.6, §11.1: somebody who takes us for a neighbour become
   const outputs = receive(9, gossip('hello'))
   expect(outputs).toContain('received hello 9')
   expect(outputs).toContain('send 9 neighbor')
-  const upstream = topic(UPSTREAM_PROFILE)
+  const upstream = topic(UPSTREAM_GOSSIP_PROFILE)
   upstream.receive(2, JOIN)
   expect(upstream.receive(9, gossip('hello'))).not.toContain('send 9 neighbor')
 })
@@ -122,7 +126,7 @@ test('spec/gossip.md §8.3: after it was left a topic is silent for ever', () =>
 })
 
 test('spec/gossip.md §8.3: upstream leaves without a word to the application', () => {
-  const { state, receive, take } = topic(UPSTREAM_PROFILE)
+  const { state, receive, take } = topic(UPSTREAM_GOSSIP_PROFILE)
   receive(2, JOIN)
   state.quit(10)
   expect(take()).toEqual(['send 2 shuffle-reply', 'send 2 disconnect', 'release 2'])
@@ -134,7 +138,7 @@ test('spec/gossip.md §4.6: how to reach us goes out with the next messages, not
   const state = new TopicState<number>({
     me: 1,
     data: Uint8Array.of(1),
-    profile: DEFAULT_PROFILE,
+    profile: DEFAULT_GOSSIP_PROFILE,
     dice: { below: () => 0 },
     hash: () => '',
     effects: {

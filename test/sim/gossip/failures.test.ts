@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { DEFAULT_PROFILE, UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import { DEFAULT_GOSSIP_PROFILE, UPSTREAM_GOSSIP_PROFILE } from '../../../src/gossip/proto/settings.ts'
 import { churn, replace, watchHealing } from './scenarios/failures.ts'
 import { removeRandom, type Settings, settledSwarm } from './scenarios/settings.ts'
 import { stream } from './scenarios/stream.ts'
@@ -12,7 +12,7 @@ import { lastingOneSided, topologyOf } from './support/topology.ts'
 const settingsOf = (rest: Partial<Settings> = {}): Settings => ({
   nodes: 1000,
   seed: '1',
-  profile: DEFAULT_PROFILE,
+  profile: DEFAULT_GOSSIP_PROFILE,
   latency: 'uniform:10..100',
   bootstrap: { kind: 'sequential', intervalMs: 50, contact: 'random' },
   cycles: 3,
@@ -76,7 +76,7 @@ describe('failures', () => {
 
   test('spec/gossip.md §12.6: the profile of iroh-gossip 0.101 loses some after 95 %, and its views are shorter', () => {
     const outcomes = ['1', '2', '3'].map((seed) => {
-      const swarm = settledSwarm(settingsOf({ seed, profile: UPSTREAM_PROFILE }))
+      const swarm = settledSwarm(settingsOf({ seed, profile: UPSTREAM_GOSSIP_PROFILE }))
       const { meanActive } = topologyOf(swarm, 0)
       removeRandom(swarm, 950)
       runRounds(swarm, 8, 'changing')

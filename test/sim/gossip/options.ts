@@ -1,6 +1,10 @@
 /** The command line of the simulator as values; throws with one sentence when it makes no sense. */
 import { parseArgs } from 'node:util'
-import { DEFAULT_PROFILE, type GossipProfile, UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import {
+  DEFAULT_GOSSIP_PROFILE,
+  type GossipProfile,
+  UPSTREAM_GOSSIP_PROFILE,
+} from '../../../src/gossip/proto/settings.ts'
 import { DEFAULT_FAILURES, SCENARIOS, type Scenario } from './scenarios/index.ts'
 import type { Bootstrap } from './support/bootstrap.ts'
 import { parseLatency } from './support/latency.ts'
@@ -87,11 +91,11 @@ function scenariosOf(names: readonly string[]): Scenario[] {
 function profilesOf(name: string): GossipProfile[] {
   switch (name) {
     case 'default':
-      return [DEFAULT_PROFILE]
+      return [DEFAULT_GOSSIP_PROFILE]
     case 'upstream':
-      return [UPSTREAM_PROFILE]
+      return [UPSTREAM_GOSSIP_PROFILE]
     case 'both':
-      return [UPSTREAM_PROFILE, DEFAULT_PROFILE]
+      return [UPSTREAM_GOSSIP_PROFILE, DEFAULT_GOSSIP_PROFILE]
     default:
       throw new Error(`"${name}" is no profile: upstream, default or both`)
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { DEFAULT_PROFILE, UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import { DEFAULT_GOSSIP_PROFILE, UPSTREAM_GOSSIP_PROFILE } from '../../../src/gossip/proto/settings.ts'
 import { LONG_SPLIT, partition, SHORT_SPLIT } from './scenarios/partition.ts'
 import { type Settings, settledSwarm } from './scenarios/settings.ts'
 import { runRounds } from './support/rounds.ts'
@@ -8,7 +8,7 @@ import { lastingOneSided, topologyOf } from './support/topology.ts'
 const settings: Settings = {
   nodes: 200,
   seed: '1',
-  profile: DEFAULT_PROFILE,
+  profile: DEFAULT_GOSSIP_PROFILE,
   latency: 'uniform:10..100',
   bootstrap: { kind: 'sequential', intervalMs: 50, contact: 'random' },
   cycles: 2,
@@ -20,7 +20,7 @@ const settings: Settings = {
 }
 
 describe('partitions', () => {
-  for (const profile of [UPSTREAM_PROFILE, DEFAULT_PROFILE]) {
+  for (const profile of [UPSTREAM_GOSSIP_PROFILE, DEFAULT_GOSSIP_PROFILE]) {
     test(`spec/gossip.md §11.1 P12: ${profile.name}: after a short split nodes that look for neighbours find the other half`, () => {
       const swarm = settledSwarm({ ...settings, profile })
       const { components, delivery } = partition(swarm, SHORT_SPLIT)

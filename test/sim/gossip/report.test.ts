@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import { UPSTREAM_GOSSIP_PROFILE } from '../../../src/gossip/proto/settings.ts'
 import { HELP, parseOrder } from './options.ts'
 import { renderCharts, ticks } from './report/chart.ts'
 import { chartsOf } from './report/charts.ts'
@@ -13,7 +13,7 @@ import type { Settings } from './scenarios/settings.ts'
 const settings: Settings = {
   nodes: 60,
   seed: '0',
-  profile: UPSTREAM_PROFILE,
+  profile: UPSTREAM_GOSSIP_PROFILE,
   latency: 'uniform:10..50',
   bootstrap: { kind: 'sequential', intervalMs: 20, contact: 'random' },
   cycles: 1,

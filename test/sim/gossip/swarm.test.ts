@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { DEFAULT_PROFILE, type GossipProfile, UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import {
+  DEFAULT_GOSSIP_PROFILE,
+  type GossipProfile,
+  UPSTREAM_GOSSIP_PROFILE,
+} from '../../../src/gossip/proto/settings.ts'
 import { bootstrap, runCycles } from './support/bootstrap.ts'
 import { fixedLatency, uniformLatency } from './support/latency.ts'
 import { runRound, runRounds } from './support/rounds.ts'
@@ -8,10 +12,10 @@ import { Swarm, type SwarmOptions } from './support/swarm.ts'
 import { topologyOf } from './support/topology.ts'
 import { kindCode } from './support/traffic.ts'
 
-const PROFILES: readonly GossipProfile[] = [UPSTREAM_PROFILE, DEFAULT_PROFILE]
+const PROFILES: readonly GossipProfile[] = [UPSTREAM_GOSSIP_PROFILE, DEFAULT_GOSSIP_PROFILE]
 
 function swarmOf(options: Partial<SwarmOptions> = {}): Swarm {
-  return new Swarm({ seed: 'test', profile: DEFAULT_PROFILE, latency: fixedLatency(50), ...options })
+  return new Swarm({ seed: 'test', profile: DEFAULT_GOSSIP_PROFILE, latency: fixedLatency(50), ...options })
 }
 
 /** `node kind peer @ µs`, as it happens. */
@@ -41,7 +45,7 @@ interface Run {
 }
 
 /** A swarm that lives through something of everything; its trace and what it delivered. */
-function life({ profile = DEFAULT_PROFILE, seed = 'a', isWire = false }: Run): {
+function life({ profile = DEFAULT_GOSSIP_PROFILE, seed = 'a', isWire = false }: Run): {
   trace: string
   events: number
   delivered: number
@@ -89,7 +93,7 @@ describe('determinism', () => {
   })
 
   test('spec/gossip.md §12.8 S1: the profiles are two', () => {
-    expect(life({ profile: UPSTREAM_PROFILE }).trace).not.toBe(life({}).trace)
+    expect(life({ profile: UPSTREAM_GOSSIP_PROFILE }).trace).not.toBe(life({}).trace)
   })
 
   test('spec/gossip.md §12.8 S7: with every message encoded and decoded nothing happens otherwise', () => {
@@ -283,8 +287,8 @@ describe('bootstrap', () => {
 describe('rounds', () => {
   test('spec/gossip.md §12.3: both definitions of RMR, LDH and duration on a chain', () => {
     const profile: GossipProfile = {
-      ...UPSTREAM_PROFILE,
-      membership: { ...UPSTREAM_PROFILE.membership, activeViewCapacity: 2, passiveViewCapacity: 0 },
+      ...UPSTREAM_GOSSIP_PROFILE,
+      membership: { ...UPSTREAM_GOSSIP_PROFILE.membership, activeViewCapacity: 2, passiveViewCapacity: 0 },
     }
     const swarm = swarmOf({ profile })
     swarm.add([])

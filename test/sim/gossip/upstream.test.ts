@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type GossipProfile, UPSTREAM_PROFILE } from '../../../src/gossip/proto/settings.ts'
+import { type GossipProfile, UPSTREAM_GOSSIP_PROFILE } from '../../../src/gossip/proto/settings.ts'
 import { type Settings, settledSwarm } from './scenarios/settings.ts'
 import { runUpstream, UPSTREAM_LATENCY, UPSTREAM_RUNS } from './scenarios/upstream.ts'
 import { type Bootstrap, bootstrap } from './support/bootstrap.ts'
@@ -17,7 +17,7 @@ const SEQUENTIAL: Bootstrap = { kind: 'sequential', intervalMs: 500, contact: 'f
 const settingsOf = (seed: string, rest: Partial<Settings> = {}): Settings => ({
   nodes: 100,
   seed,
-  profile: UPSTREAM_PROFILE,
+  profile: UPSTREAM_GOSSIP_PROFILE,
   latency: UPSTREAM_LATENCY,
   bootstrap: { kind: 'single' },
   cycles: 0,
@@ -94,15 +94,18 @@ describe('the profile of iroh-gossip 0.101 against recorded figures', () => {
     expect(allRmr).toBeLessThan(3)
     expect(allMissed).toBe(0)
     // shuffles every 5 s, nothing else: nobody is left without neighbours
-    const { membership } = UPSTREAM_PROFILE
-    const profile: GossipProfile = { ...UPSTREAM_PROFILE, membership: { ...membership, shuffleIntervalMs: 5_000 } }
+    const { membership } = UPSTREAM_GOSSIP_PROFILE
+    const profile: GossipProfile = {
+      ...UPSTREAM_GOSSIP_PROFILE,
+      membership: { ...membership, shuffleIntervalMs: 5_000 },
+    }
     const shuffling = settledSwarm(settingsOf('0', { profile, latency: 'uniform:10..100', cycles: 10 }))
     expect(shuffling.traffic.totals().messages[2]).toBeGreaterThan(5000)
     expect(topologyOf(shuffling)).toMatchObject({ isolated: 0 })
   })
 
   const shape = (seed: string, how: Bootstrap) => {
-    const swarm = new Swarm({ seed, profile: UPSTREAM_PROFILE, latency: parseLatency('uniform:10..100', seed) })
+    const swarm = new Swarm({ seed, profile: UPSTREAM_GOSSIP_PROFILE, latency: parseLatency('uniform:10..100', seed) })
     bootstrap(swarm, 400, how)
     return topologyOf(swarm)
   }
