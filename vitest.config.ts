@@ -47,7 +47,7 @@ export default defineConfig({
       suite('unit-alone', 2, replacing, [], 20_000, true),
       suite('sim', 3, ['test/sim/**/*.test.ts'], ['test/sim/gossip*/**'], 60_000, true, WORKERS),
       suite('fuzz', 4, ['test/fuzz/**/*.test.ts'], [], 60_000, true, WORKERS),
-      suite('interop', 5, ['test/interop/**/*.test.ts'], [], 60_000, true, WORKERS),
+      suite('interop', 5, ['test/interop/**/*.test.ts'], [], 60_000, true),
       suite('gossip', 6, ['test/gossip/**/*.test.ts', 'test/sim/gossip*/**/*.test.ts'], [], 60_000, false, WORKERS),
       suite('readme', 7, ['test/readme/**/*.test.ts'], [], 60_000, true),
       suite('load', 8, ['test/load/**/*.test.ts'], [], 150_000, true),

@@ -49,6 +49,16 @@ export class Router {
     return this
   }
 
+  /** Nobody gets in with this ALPN any more; connections that are there stay. No effect where it has no handler. */
+  remove(alpn: Alpn): this {
+    const bytes = alpnBytes(alpn)
+    const index = this.#handlers.findIndex((entry) => bytes !== undefined && sameBytes(entry.alpn, bytes))
+    if (index < 0) return this
+    this.#handlers.splice(index, 1)
+    this.#host.setRouterAlpns(this.#handlers.map((entry) => entry.alpn))
+    return this
+  }
+
   /** Asked for each newcomer; synchronous. Default: accept. */
   filter(filter: IncomingFilter): this {
     this.#filter = filter

@@ -358,6 +358,25 @@ test('router: a connection that ends under its handler is no error; shutdown tel
   expect(faults).toEqual([])
 })
 
+test('router: a protocol that is removed lets nobody in any more, and can be taken again; its connections stay', async () => {
+  const [client, server] = [await bind(), await bind({ alpns: [] })]
+  let handled = 0
+  const handler = (): void => {
+    handled++
+  }
+  const router = server.router().accept('one', handler).accept('two', handler)
+  const before = await client.connect(server.addr(), 'one')
+  await expect.poll(() => handled).toBe(1)
+  router.remove('one').remove('never there').remove('')
+  await expect(client.connect(server.addr(), 'one')).rejects.toMatchObject({ code: 'ALPN_MISMATCH' })
+  expect((await client.connect(server.addr(), 'two')).isEstablished).toBe(true)
+  await expect.poll(() => handled).toBe(2)
+  router.accept('one', handler)
+  expect((await client.connect(server.addr(), 'one')).isEstablished).toBe(true)
+  await expect.poll(() => handled).toBe(3)
+  expect(before.closeReason).toBeUndefined()
+})
+
 test('router: the filter decides before any work is done', async () => {
   const server = await bind({ alpns: [] })
   const client = await bind()

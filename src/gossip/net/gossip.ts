@@ -27,6 +27,8 @@ export class Gossip {
   /** Largest message with its envelope, bytes; the same in the whole swarm. `broadcast` takes 39 bytes less. */
   readonly maxMessageSize: number
   readonly #node: GossipNode
+  /** Gives the ALPNs back to the router. */
+  readonly #unaccept: () => void
   #closing: Promise<void> | undefined = undefined
 
   /** Gossip on this endpoint, any number of topics. Throws GossipError: INVALID_OPTION (also for an ALPN that has a handler already), GOSSIP_CLOSED. */
@@ -48,7 +50,7 @@ export class Gossip {
     }
     const alpns = toBytes(options.alpns ?? [DEFAULT_ALPN])
     if (endpoint.isClosed) throw new GossipError('GOSSIP_CLOSED', 'the endpoint is closed; bind a new one')
-    if (accept) this.#accept(endpoint, alpns)
+    this.#unaccept = accept ? this.#accept(endpoint, alpns) : () => {}
     this.maxMessageSize = maxMessageSize
     this.#node = new GossipNode({ endpoint, profile, alpns, maxMessageSize, settings, onError })
   }
@@ -89,7 +91,7 @@ export class Gossip {
    * (spec/gossip.md §3.8 C8).
    */
   close(): Promise<void> {
-    this.#closing ??= this.#node.close()
+    this.#closing ??= this.#close()
     return this.#closing
   }
 
@@ -97,15 +99,27 @@ export class Gossip {
     return this.close()
   }
 
-  #accept(endpoint: Endpoint, alpns: readonly Uint8Array[]): void {
+  async #close(): Promise<void> {
+    this.#unaccept()
+    await this.#node.close()
+  }
+
+  #accept(endpoint: Endpoint, alpns: readonly Uint8Array[]): () => void {
     const router = endpoint.router()
+    const taken: Uint8Array[] = []
+    const giveBack = (): void => {
+      for (const alpn of taken) router.remove(alpn)
+    }
     for (const alpn of alpns) {
       try {
         router.accept(alpn, (connection) => this.handleConnection(connection))
+        taken.push(alpn)
       } catch (error) {
+        giveBack()
         throw new GossipError('INVALID_OPTION', `alpns: ${messageOf(error)}`, { cause: error })
       }
     }
+    return giveBack
   }
 }
 

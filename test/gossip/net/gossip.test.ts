@@ -237,6 +237,20 @@ test('spec/gossip.md §3.8 C8: close flushes what was broadcast a moment ago, an
   expect(atA.topic.neighbors()).toEqual([])
 })
 
+test('spec/gossip.md §8.1: after close the endpoint can have another gossip with the same ALPN; a failed one leaves none behind', async () => {
+  const [a, b] = [await node(), await node()]
+  const taken = { alpns: ['free/1', '/iroh-gossip/1'] }
+  expect(() => Gossip.on(a.endpoint, taken)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }))
+  await a.gossip.close()
+  const again = Gossip.on(a.endpoint, taken)
+  const atA = new Log(again.subscribe('chat'))
+  const atB = new Log(b.gossip.subscribe('chat', { bootstrap: [a.endpoint.addr()] }))
+  await atB.topic.joined()
+  await atB.topic.broadcast(bytes('once more'))
+  await atA.until((log) => log.texts.length === 1)
+  await again.close()
+})
+
 test('spec/gossip.md §8.3: an endpoint closed by somebody else ends everything, and nothing is left unhandled', async () => {
   const [a, b] = [await node(), await node()]
   const [atA, atB] = await pair(a, b)

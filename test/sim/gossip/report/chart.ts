@@ -119,6 +119,7 @@ export function renderCharts(charts: readonly Chart[]): string {
   const height = HEIGHT * charts.length
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="Helvetica, Arial, sans-serif">`,
+    `<title>${escapeXml(charts.map(({ title }) => title).join('; '))}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
     ...charts.map((chart, index) => group(chart, index * HEIGHT)),
     '</svg>\n',
