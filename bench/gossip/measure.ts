@@ -133,6 +133,7 @@ async function swarmRound(
     add('p99 ms', percentile(latenciesMs, 0.99))
     add('CPU µs a delivery', cpuUsPerDelivery)
     if (redundancy !== undefined) add('redundancy', redundancy)
+    add('resident kB a node', (await swarm.usage()).rssBytes / 1000 / size)
   } finally {
     await swarm.stop()
   }

@@ -11,7 +11,7 @@ export function gossipNote({ swarms, floods, idle }: GossipPlan): string {
     `in turns (rounds: ${rounds}; floods: ${floods[0]!.rounds}). All nodes know the first one alone and come one after the other, each once the one before has a neighbour. ` +
     '*Whole*: everybody has a neighbour and one broadcast from each of five nodes has reached all others. ' +
     `Latency: all pairs of message and receiver of ${broadcasts} broadcasts from senders in turns, 64 to 256 bytes, ${main.traffic.perSecond} a second, after ${main.warmUp.broadcasts} that do not count; ` +
-    'from just before the call until the receiving application has it. CPU: user and system time of both processes, idling included. ' +
+    'from just before the call until the receiving application has it. CPU: user and system time of both processes, idling included; each node gets the whole rate, so a node uses the rate times that. Resident: both processes at the end, what a process needs without nodes included, by the nodes. ' +
     `Idle: ${idle.size} nodes for ${idle.seconds} s, memory above processes without a node, garbage collected. ` +
     `Floods: one node's broadcasts as fast as they are taken (${messages}); what a receiver got a second, on the average.`
   )

@@ -85,6 +85,7 @@ const COLUMNS: readonly (readonly [string, string])[] = [
   ['p99 ms', 'p99 ms'],
   ['CPU µs a delivery', 'CPU µs a delivery'],
   ['redundancy', 'redundancy'],
+  ['resident kB a node', 'resident kB a node'],
 ]
 
 /** Sizes with a row, the smallest first. */

@@ -246,8 +246,8 @@ test('a line for each size of swarm and stack, the smallest first', () => {
   found.add(GOSSIP, ofSwarm(10, 'whole, ms'), IROH_GOSSIP, summarize([90]))
   const lines = renderGossipTables(found)!.split('\n\n')[1]!.split('\n')
   expect(lines.slice(2)).toEqual([
-    `| 10 | ${IROH_GOSSIP} | 90.0 | n/a | n/a | n/a | n/a | n/a |`,
-    `| 100 | ${TOM} | n/a | n/a | 4.00 | n/a | n/a | n/a |`,
+    `| 10 | ${IROH_GOSSIP} | 90.0 | n/a | n/a | n/a | n/a | n/a | n/a |`,
+    `| 100 | ${TOM} | n/a | n/a | 4.00 | n/a | n/a | n/a | n/a |`,
   ])
   expect(lines[0]!.split('|').length).toBe(lines[2]!.split('|').length)
 })
