@@ -7,6 +7,7 @@ mod usage;
 mod warnings;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use iroh_gossip::TopicId;
@@ -34,6 +35,7 @@ pub async fn run(options: Options) -> Res<()> {
     let swarm = Arc::new(Swarm {
         nodes: (0..count).map(|index| GossipNode::new(index, setup.clone())).collect(),
         tallies: Tallies::default(),
+        payloads_collected: AtomicU64::new(0),
     });
     let mut starting = JoinSet::new();
     for index in 0..count {
@@ -74,6 +76,8 @@ fn failure(id: &Value, stage: &str, message: &str) -> Value {
 struct Swarm {
     nodes: Vec<GossipNode>,
     tallies: Tallies,
+    /// `payloads_received` of all nodes when last collected.
+    payloads_collected: AtomicU64,
 }
 
 impl Swarm {
@@ -122,7 +126,11 @@ impl Swarm {
             }
             "collect" => {
                 let (received, latencies) = self.tallies.of(topic(command)?).take();
-                return Ok(json!({ "received": received, "latenciesUs": latencies }));
+                let payloads: u64 = self.nodes.iter().map(GossipNode::payloads_received).sum();
+                let fresh = payloads.saturating_sub(self.payloads_collected.swap(payloads, Ordering::Relaxed));
+                // negative where an event waits from before: the next answer makes up for it
+                let duplicates = fresh as i64 - received as i64;
+                return Ok(json!({ "received": received, "latenciesUs": latencies, "duplicates": duplicates }));
             }
             "usage" => return usage::report(),
             _ => return Err(format!("unknown command {name:?}")),

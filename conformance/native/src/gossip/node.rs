@@ -230,6 +230,12 @@ impl GossipNode {
         self.with(|running| Ok(subscription(running, topic)?.neighbors()))
     }
 
+    /// Of all topics since the start, those among them that were there already.
+    pub fn payloads_received(&self) -> u64 {
+        let received = |running: &Running| running.parts.gossip.metrics().msgs_data_recv.get();
+        self.lock().as_ref().map_or(0, received)
+    }
+
     pub async fn leave(&self, topic: TopicId) -> Res<()> {
         let subscription = self.with(|running| Ok(running.topics.remove(&topic)))?;
         subscription.ok_or("not subscribed")?.end().await;
