@@ -70,11 +70,20 @@ export function disturbedSuite(labNow: () => GossipLab): void {
     })
 
     test.each(['ours', 'native'] as const)('spec/gossip.md §7: the swarm goes on without it: %s', async (kind) => {
+      const shuffleMs = 500
+      const membership = { ...DEFAULT_GOSSIP_PROFILE.membership, shuffleIntervalMs: shuffleMs }
       const [{ ours, native, all }, topic] = [
-        await labNow().mixed(4, {}, { ownRuntimes: true, ...SHORT_LIVED }),
+        await labNow().mixed(
+          4,
+          { profile: { ...DEFAULT_GOSSIP_PROFILE, membership } },
+          { ownRuntimes: true, ...SHORT_LIVED, shuffleMs },
+        ),
         topicNow(),
       ]
       await form(all, topic)
+      // whoever the victim alone holds together must know each other by then, or stays apart (§11.1 P12)
+      const before = ours.map(({ metrics }) => metrics.msgsCtrlSent)
+      await until('shuffles', () => ours.every(({ metrics }, index) => metrics.msgsCtrlSent >= before[index]! + 5))
       await everybodyHearsEverybody(all, topic, 'before')
       const victim = kind === 'ours' ? ours[1]! : native[1]!
       const rest = all.filter((member) => member !== victim)
