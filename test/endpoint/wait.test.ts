@@ -41,3 +41,19 @@ test('a settled promise that nobody looks at is not an unhandled rejection', asy
   process.off('unhandledRejection', listener)
   expect(unhandled).toEqual([])
 })
+
+test('waiters are woken together, and an aborted one leaves', async () => {
+  const waiters = new WaitQueue()
+  const abort = new AbortController()
+  const [one, two] = [waiters.wait(), waiters.wait(abort.signal)]
+  abort.abort(new Error('enough'))
+  await expect(two).rejects.toThrow('enough')
+  expect(waiters.size).toBe(1)
+  waiters.wake()
+  await one
+  const three = waiters.wait(new AbortController().signal)
+  waiters.wake()
+  await three
+  await expect(waiters.wait(abort.signal)).rejects.toThrow('enough')
+  expect(waiters.size).toBe(0)
+})

@@ -3,7 +3,7 @@
  * the turn of the event loop ends; what the links lose is told to the topics (spec/gossip.md §2, §3, §5). Nothing here calls into a machine from one of its effects.
  */
 import { decodeHex } from '../../bytes/index.ts'
-import type { Connection, Endpoint } from '../../endpoint/index.ts'
+import { type Connection, type Endpoint, WaitQueue } from '../../endpoint/index.ts'
 import { type EndpointAddr, EndpointId } from '../../identity/index.ts'
 import type { Platform } from '../../platform/index.ts'
 import { GossipError } from '../errors.ts'
@@ -25,7 +25,6 @@ import { Pressure } from './pressure.ts'
 import type { NetSettings } from './settings.ts'
 import { TokenBucket } from './token-bucket.ts'
 import { Topic, type TopicHost } from './topic.ts'
-import { Waiters } from './waiters.ts'
 
 /** Peers that misbehave are reported so often at once, and each second. */
 const REPORTS = 16
@@ -67,7 +66,7 @@ export class GossipNode implements LinkHost, TopicHost, DiallerHost {
   readonly #links = new Map<string, PeerLink>()
   /** Outboxes to be flushed before the turn ends. */
   #dirty: Outbox[] = []
-  readonly #settled = new Waiters()
+  readonly #settled = new WaitQueue()
   #closedBy: GossipError | undefined = undefined
   #isShut = false
   #allowedStreams = 0

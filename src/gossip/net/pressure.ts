@@ -2,11 +2,10 @@
  * Back-pressure: who wants to broadcast waits while a neighbour's queue is full, but never for a peer that takes nothing, and not for long while others have
  * room (spec/gossip.md §3.9, §11.2 N3).
  */
-
+import { WaitQueue } from '../../endpoint/index.ts'
 import type { TimerOwner } from './deadlines.ts'
 import type { Outbox } from './outbox.ts'
 import type { NetSettings } from './settings.ts'
-import { Waiters } from './waiters.ts'
 
 /** So long one slow neighbour may hold up an author whose other neighbours have room, ms. A guess. */
 const PATIENCE_MS = 2_000
@@ -21,7 +20,7 @@ export class Pressure implements TimerOwner<undefined> {
   readonly #host: PressureHost
   /** Outboxes that are full, stalled or not. */
   readonly #full = new Set<Outbox>()
-  readonly #news = new Waiters()
+  readonly #news = new WaitQueue()
   #isChecking = false
 
   constructor(host: PressureHost) {

@@ -4,6 +4,7 @@
  */
 import { encodeHex } from '../../bytes/index.ts'
 import { blake3Hash } from '../../crypto/index.ts'
+import { WaitQueue } from '../../endpoint/index.ts'
 import type { EndpointId } from '../../identity/index.ts'
 import { GossipError } from '../errors.ts'
 import type { Dice, TopicEffects, TopicEvent, TopicTimer } from '../proto/effects.ts'
@@ -19,7 +20,6 @@ import { JoinAttempts } from './join-attempts.ts'
 import type { Counters } from './metrics.ts'
 import { Subscription } from './subscription.ts'
 import type { GossipEvent } from './types.ts'
-import { Waiters } from './waiters.ts'
 
 /** What a topic needs of its node. */
 export interface TopicHost {
@@ -54,7 +54,7 @@ export class Topic implements TopicEffects<string>, TimerOwner<TopicTimer<string
   readonly #host: TopicHost
   readonly #state: TopicState<string>
   readonly #attempts: JoinAttempts
-  readonly #news = new Waiters()
+  readonly #news = new WaitQueue()
   /** Of the input that is being worked on, ms; and who sent it, or last sent one. */
   #now = 0
   #from = ''

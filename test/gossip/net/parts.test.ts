@@ -14,7 +14,6 @@ import { NET_SETTINGS } from '../../../src/gossip/net/settings.ts'
 import { Subscription } from '../../../src/gossip/net/subscription.ts'
 import { TokenBucket } from '../../../src/gossip/net/token-bucket.ts'
 import type { GossipEvent } from '../../../src/gossip/net/types.ts'
-import { Waiters } from '../../../src/gossip/net/waiters.ts'
 import type { Message } from '../../../src/gossip/proto/messages.ts'
 import { encodeAddrInfo } from '../../../src/gossip/wire/addr-info.ts'
 import { EndpointAddr, formatTransportAddr, SecretKey } from '../../../src/identity/index.ts'
@@ -207,22 +206,6 @@ test('a token bucket: a burst, then so many a second, never more than the burst'
   expect(bucket.take(20_000)).toBe(true)
   while (bucket.take(30_000)) taken++
   expect(taken).toBe(6)
-})
-
-test('waiters are woken together, and an aborted one leaves', async () => {
-  const waiters = new Waiters()
-  const abort = new AbortController()
-  const [one, two] = [waiters.wait(), waiters.wait(abort.signal)]
-  abort.abort(new Error('enough'))
-  await expect(two).rejects.toThrow('enough')
-  expect(waiters.size).toBe(1)
-  waiters.wake()
-  await one
-  const three = waiters.wait(new AbortController().signal)
-  waiters.wake()
-  await three
-  await expect(waiters.wait(abort.signal)).rejects.toThrow('enough')
-  expect(waiters.size).toBe(0)
 })
 
 test('dice are fair at the edges and draw in blocks', () => {
