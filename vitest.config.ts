@@ -29,7 +29,9 @@ const suite = (
 
 // A hundred small files share their modules: loading them anew for each took as long as the tests. Files that replace modules cannot.
 const replacing = ['test/platform/udp-socket-queue.test.ts', 'test/quic/connection/migration-forbidden.test.ts']
-const special = ['sim', 'fuzz', 'interop', 'gossip', 'readme', 'load', 'browser'].map((name) => `test/${name}/**`)
+const special = ['sim', 'fuzz', 'interop', 'gossip', 'envelope', 'readme', 'load', 'browser'].map(
+  (name) => `test/${name}/**`,
+)
 
 // Only where there is a browser, or when it is asked for: then the tests say what is missing.
 const hasBrowser = process.argv.includes('browser') || findChromium() !== undefined
@@ -45,10 +47,26 @@ export default defineConfig({
       // vitest leaves a core to itself otherwise, and half the machine idle
       suite('unit', 1, ['test/**/*.test.ts'], [...special, ...replacing, 'test/lab/**'], 20_000, false, WORKERS),
       suite('unit-alone', 2, replacing, [], 20_000, true),
-      suite('sim', 3, ['test/sim/**/*.test.ts'], ['test/sim/gossip*/**'], 60_000, true, WORKERS),
+      suite(
+        'sim',
+        3,
+        ['test/sim/**/*.test.ts'],
+        ['test/sim/gossip*/**', 'test/sim/envelope*/**'],
+        60_000,
+        true,
+        WORKERS,
+      ),
       suite('fuzz', 4, ['test/fuzz/**/*.test.ts'], [], 60_000, true, WORKERS),
       suite('interop', 5, ['test/interop/**/*.test.ts'], [], 60_000, true),
-      suite('gossip', 6, ['test/gossip/**/*.test.ts', 'test/sim/gossip*/**/*.test.ts'], [], 60_000, false, WORKERS),
+      suite(
+        'gossip',
+        6,
+        ['gossip', 'envelope', 'sim/gossip*', 'sim/envelope*'].map((folder) => `test/${folder}/**/*.test.ts`),
+        [],
+        60_000,
+        false,
+        WORKERS,
+      ),
       suite('readme', 7, ['test/readme/**/*.test.ts'], [], 60_000, true),
       suite('load', 8, ['test/load/**/*.test.ts'], [], 150_000, true),
       ...(hasBrowser ? [suite('browser', 9, ['test/browser/**/*.test.ts'], [], 60_000, true)] : []),

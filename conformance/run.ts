@@ -1,6 +1,6 @@
 /**
  * `npm run conformance`: builds the reference programs, runs the interop suite against native iroh and the npm package, the relay suite against the real iroh-relay,
- * the gossip suite against iroh-gossip, and the test cases of quic-interop-runner against aioquic and quic-go. With `-- --write` the results become INTEROP.md. Exit code 0 only when every test passed.
+ * the gossip suite against iroh-gossip, the envelope suite against the libraries of the ToM stack, and the test cases of quic-interop-runner against aioquic and quic-go. With `-- --write` the results become INTEROP.md. Exit code 0 only when every test passed.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,7 +13,14 @@ import type { Program } from './oracles/program.ts'
 import { buildLog, buildNative } from './peer.ts'
 import { buildRelayServer, relayBuildLog, relayServerName } from './relay-server.ts'
 import { commitOf, renderReport, type TestReport } from './report.ts'
-import { crateVersion, gossipPeerName, nativePeerName, npmPeerName } from './versions.ts'
+import {
+  crateVersion,
+  envelopeLibraries,
+  envelopePeerName,
+  gossipPeerName,
+  nativePeerName,
+  npmPeerName,
+} from './versions.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const SUITE_LIMIT_MS = 1_000_000
@@ -57,6 +64,10 @@ function writeReport(report: TestReport): void {
       {
         name: gossipPeerName(),
         about: 'gossip over native iroh, in `conformance/native`; our nodes are in the process of the tests',
+      },
+      {
+        name: envelopePeerName(),
+        about: `envelopes by the libraries of the ToM stack, in \`conformance/native\`: ${envelopeLibraries()}; as a node over native iroh and its gossip`,
       },
       {
         name: relayServerName(),

@@ -23,3 +23,14 @@ export function nativePeerName(): string {
 export function gossipPeerName(): string {
   return `iroh-gossip ${crateVersion('iroh-gossip')}`
 }
+
+export function envelopePeerName(): string {
+  return `rmp-serde ${crateVersion('rmp-serde')}`
+}
+
+/** What the reference envelopes are made with. */
+export function envelopeLibraries(): string {
+  // of ed25519-dalek there are two: that of the ToM stack comes first, that of iroh after it
+  const crates = ['rmp-serde', 'ed25519-dalek', 'x25519-dalek', 'chacha20poly1305', 'hkdf']
+  return crates.map((name) => `${name} ${crateVersion(name)}`).join(', ')
+}

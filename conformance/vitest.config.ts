@@ -12,6 +12,7 @@ export default defineConfig({
       'conformance/relay.test.ts',
       'conformance/holepunch.test.ts',
       'conformance/gossip.test.ts',
+      'conformance/envelope.test.ts',
       'conformance/{relay,oracles}/*.test.ts',
     ],
     pool: 'forks',

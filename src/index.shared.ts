@@ -24,6 +24,23 @@ export type {
 } from './endpoint/index.ts'
 export { ConnectError, ConnectionClosedError, EndpointError, StreamError } from './endpoint/index.ts'
 export {
+  type DeliveredOptions,
+  type DeliveryState,
+  type IncomingMessage,
+  type Liveness,
+  type MessengerMetrics,
+  type NodePathEvent,
+  type PeerEvent,
+  type PeerInfo,
+  type PeerPath,
+  Receipt,
+  type ReceiptState,
+  type Role,
+  type SendOptions,
+  TomError,
+  type TomErrorCode,
+} from './envelope/index.ts'
+export {
   DEFAULT_GOSSIP_PROFILE,
   Gossip,
   GossipError,

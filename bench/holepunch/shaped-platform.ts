@@ -102,6 +102,7 @@ class ShapedLink implements WebSocketLink {
   onClose: WebSocketLink['onClose'] = () => {}
   onDrain: WebSocketLink['onDrain'] = () => {}
   onRead: WebSocketLink['onRead'] = () => {}
+  onText: WebSocketLink['onText'] = () => {}
   #wasHigh = false
 
   constructor(inner: WebSocketLink, shape: LinkShape, now: () => number) {
@@ -135,6 +136,9 @@ class ShapedLink implements WebSocketLink {
     })
     if (this.queuedBytes >= LOW_MARK) this.#wasHigh = true
   }
+
+  /** Relays know no text. */
+  sendText(): void {}
 
   flush(): void {}
 

@@ -3,11 +3,12 @@ import { describe, expect, test } from 'vitest'
 import { DEFAULT_GOSSIP_PROFILE, UPSTREAM_GOSSIP_PROFILE } from '../../src/gossip/index.ts'
 import type { PeerInfo } from '../../src/gossip/proto/messages.ts'
 import { strangerId } from '../../test/interop/our-node.ts'
+import { until } from '../until.ts'
 import { type Member, nativeMembers, OurMember } from './members.ts'
 import { connected, everybodyHearsEverybody, form } from './mixed-suite.ts'
 import { areNeighbors, hearEachOther } from './pair-suite.ts'
 import type { RawPeer } from './raw-peer.ts'
-import { type GossipLab, gossip, hexOf, idOf, join, neighbor, until, utf8 } from './setup.ts'
+import { type GossipLab, gossip, hexOf, idOf, join, neighbor, utf8 } from './setup.ts'
 import type { SwarmNode } from './swarm-program.ts'
 
 /** Neighbours at most. */

@@ -1,8 +1,9 @@
 /** Native nodes and ours in one swarm: everybody gets everything, once. */
 import { describe, expect, test } from 'vitest'
 import { DEFAULT_GOSSIP_PROFILE, UPSTREAM_GOSSIP_PROFILE } from '../../src/gossip/index.ts'
+import { until } from '../until.ts'
 import type { Member } from './members.ts'
-import { type GossipLab, hexOf, until, utf8 } from './setup.ts'
+import { type GossipLab, hexOf, utf8 } from './setup.ts'
 
 /** Long enough for a slow machine, far longer than it takes. */
 const SWARM_MS = 30_000

@@ -1,8 +1,9 @@
 /** A native node and one of ours: joining, talking, leaving. Where both could be either, both are. */
 import { describe, expect, test } from 'vitest'
 import { GossipError } from '../../src/gossip/index.ts'
+import { until } from '../until.ts'
 import type { Member, OurMember } from './members.ts'
-import { type GossipLab, hexOf, type Mixed, until, utf8 } from './setup.ts'
+import { type GossipLab, hexOf, type Mixed, utf8 } from './setup.ts'
 
 interface Pair {
   readonly mixed: Mixed

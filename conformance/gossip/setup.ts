@@ -8,9 +8,6 @@ import { type Member, nativeMembers, OurMember, type OurOptions } from './member
 import { RawPeer } from './raw-peer.ts'
 import { type NativeSwarmOptions, SwarmProgram } from './swarm-program.ts'
 
-/** Longest wait for something that should come within milliseconds. */
-export const WAIT_MS = 10_000
-
 export interface Mixed {
   readonly swarm: SwarmProgram
   readonly native: readonly Member[]
@@ -91,16 +88,3 @@ export const gossip = (content: Uint8Array, round: number | undefined = 0): Mess
   content,
   round,
 })
-
-/** Resolves when the condition holds; asked every few milliseconds. Rejects with `what`. */
-export async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  limitMs = WAIT_MS,
-): Promise<void> {
-  const deadline = performance.now() + limitMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${limitMs / 1000} s`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}

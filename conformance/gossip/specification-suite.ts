@@ -4,8 +4,9 @@
  */
 import { describe, expect, test } from 'vitest'
 import { encodeMessage } from '../../src/gossip/wire/message-codec.ts'
+import { until } from '../until.ts'
 import type { RawLink, RawPeer } from './raw-peer.ts'
-import { type GossipLab, gossip, hexOf, idOf, join, neighbor, until, utf8 } from './setup.ts'
+import { type GossipLab, gossip, hexOf, idOf, join, neighbor, utf8 } from './setup.ts'
 import type { NativeSwarmOptions, SwarmNode, SwarmProgram } from './swarm-program.ts'
 
 interface Scene {

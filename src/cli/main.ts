@@ -6,8 +6,10 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { messageOf } from '../bytes/index.ts'
 import { EndpointError } from '../endpoint/index.ts'
+import { TomError } from '../envelope/index.ts'
 import { GossipError } from '../gossip/index.ts'
 import { IdentityError, ipAddr, parseTarget, relayAddr, SecretKey } from '../identity/index.ts'
+import { addChatCommand } from './chat.ts'
 import { connect } from './connect.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addEndpointFlags, collect, type EndpointFlagValues, endpointFlags } from './endpoint-flags.ts'
@@ -17,6 +19,7 @@ import { listen } from './listen.ts'
 import { addRelayCommand } from './relay.ts'
 import { JsonReporter, type Output, TextReporter } from './reporter.ts'
 import { type Run, sleep, UsageError } from './run.ts'
+import { addSendCommand } from './send.ts'
 
 const DEFAULT_ALPN = 'tom-protocol/poc/nat-test/0'
 const EXIT_FAILURE = 1
@@ -159,6 +162,8 @@ function createProgram(): Command {
     .option('--max-reconnects <attempts>', 'with --continuous: 0 = no limit; without it the limit is 3', count, 10)
     .option('--timeout <ms>', 'give up dialling after this (default: three attempts of 30,000)', positive)
     .action(runConnect)
+  addChatCommand(program, output, interruption)
+  addSendCommand(program, output, interruption)
   addGossipCommand(program, output, interruption)
   addRelayCommand(program, output, interruption)
   addDoctorCommand(program, output, interruption)
@@ -179,7 +184,8 @@ async function main(args: readonly string[]): Promise<void> {
     const isUsage =
       error instanceof UsageError ||
       error instanceof IdentityError ||
-      ((error instanceof EndpointError || error instanceof GossipError) && error.code === 'INVALID_OPTION')
+      ((error instanceof EndpointError || error instanceof GossipError || error instanceof TomError) &&
+        error.code === 'INVALID_OPTION')
     process.exitCode = isUsage ? EXIT_USAGE : EXIT_FAILURE
     const stack = error instanceof Error ? error.stack : undefined
     output.stderr(args.includes('--verbose') && stack !== undefined ? stack : `tom: ${messageOf(error)}`)

@@ -33,5 +33,14 @@ export {
   Unprotect,
 } from './provider.ts'
 export { decodePublicKeyInfo, type PublicKeyInfo } from './public-key-info.ts'
+export {
+  openSecretBox,
+  SECRET_BOX_NONCE_LENGTH,
+  SECRET_BOX_TAG_LENGTH,
+  sealSecretBox,
+  secretBoxKey,
+  secretBoxPublicKey,
+} from './secret-box.ts'
 export { seededKeyExchange } from './seeded-key-exchange.ts'
 export { fitsKey, type SignatureAlgorithm, type SignatureKeyKind } from './signature-algorithms.ts'
+export { hchacha20, openXChaCha, sealXChaCha, XCHACHA_NONCE_LENGTH } from './xchacha20-poly1305.ts'

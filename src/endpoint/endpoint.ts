@@ -3,10 +3,19 @@
  * application; QUIC, relays and paths have rooms of their own.
  */
 import { formatHostPort, formatSocketAddress, sameBytes } from '../bytes/index.ts'
+import type { CryptoProvider } from '../crypto/index.ts'
 import { type AddressLookup, AddressLookups } from '../discovery/index.ts'
 import { Driver } from '../driver/index.ts'
 import { type NetReport, type NetworkChange, NO_WISHES, type OwnCandidate, Peers } from '../holepunch/index.ts'
-import { EndpointAddr, EndpointId, EndpointTicket, ipAddr, relayAddr, SecretKey } from '../identity/index.ts'
+import {
+  addrOf,
+  EndpointAddr,
+  type EndpointId,
+  EndpointTicket,
+  ipAddr,
+  relayAddr,
+  SecretKey,
+} from '../identity/index.ts'
 import type { Platform } from '../platform/index.ts'
 import { Engine, type Incoming as QuicIncoming, type QuicSettings, TomCapability } from '../quic/index.ts'
 import { type Alpn, alpnBytes } from './alpn.ts'
@@ -42,6 +51,8 @@ export class Endpoint {
   readonly secretKey: SecretKey
   /** The world this endpoint runs in, for what is built on it: its clock, timers and randomness. */
   readonly platform: Platform
+  /** What it signs and encrypts with, likewise. */
+  readonly crypto: CryptoProvider
   readonly #driver: Driver
   readonly #relays: EndpointRelays
   readonly #sockets: EndpointSockets
@@ -90,6 +101,7 @@ export class Endpoint {
   protected constructor(options: EndpointOptions) {
     const { platform, crypto, trustedRoots } = options.runtime
     this.platform = platform
+    this.crypto = crypto
     this.secretKey = options.secretKey ?? SecretKey.generate(platform.random)
     const signer = crypto.signer(this.secretKey.toBytes())
     this.secretKey.adoptPublicKey(signer.publicKey)
@@ -445,10 +457,7 @@ export class Endpoint {
   }
 
   #toAddr(target: ConnectTarget): EndpointAddr {
-    if (typeof target === 'string') return this.#targets.parse(target)
-    if (target instanceof EndpointTicket) return target.addr
-    if (target instanceof EndpointId) return new EndpointAddr(target)
-    return target
+    return typeof target === 'string' ? this.#targets.parse(target) : addrOf(target)
   }
 
   #add(connection: Connection): Connection {

@@ -1,6 +1,6 @@
 /** What can be asked of an endpoint: options with their defaults. */
 import type { CryptoProvider } from '../crypto/index.ts'
-import type { EndpointAddr, EndpointId, EndpointTicket, SecretKey } from '../identity/index.ts'
+import type { SecretKey, Target } from '../identity/index.ts'
 import type { Platform } from '../platform/index.ts'
 import type { EngineConfig, QuicSettings, TrustedRoots } from '../quic/index.ts'
 import type { Alpn } from './alpn.ts'
@@ -72,4 +72,4 @@ export interface OnlineOptions extends WaitOptions {
   readonly timeoutMs?: number
 }
 
-export type ConnectTarget = EndpointAddr | EndpointTicket | EndpointId | string
+export type ConnectTarget = Target

@@ -6,7 +6,7 @@ export { EndpointTicket } from './endpoint-ticket.ts'
 export { IdentityError, type IdentityErrorCode } from './errors.ts'
 export { RelayUrl } from './relay-url.ts'
 export { SecretKey } from './secret-key.ts'
-export { parseTarget } from './target.ts'
+export { addrOf, parseTarget, type Target } from './target.ts'
 export {
   compareTransportAddrs,
   customAddr,

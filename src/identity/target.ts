@@ -1,4 +1,4 @@
-/** What a person may give as "whom to dial": a ticket or an endpoint id, as text. */
+/** What may be given as "whom to dial", as values and as text. */
 import { EndpointAddr } from './endpoint-addr.ts'
 import { EndpointId } from './endpoint-id.ts'
 import { EndpointTicket, TICKET_PREFIX } from './endpoint-ticket.ts'
@@ -21,4 +21,14 @@ export function parseTarget(text: string): EndpointAddr {
     'INVALID_TARGET',
     `expected a ticket ("${TICKET_PREFIX}…") or an endpoint id (64 hex digits), got ${target.length} other characters`,
   )
+}
+
+/** Everything that names an endpoint to dial; a text is read by `parseTarget`. */
+export type Target = EndpointAddr | EndpointTicket | EndpointId | string
+
+/** The address that `target` means. Throws IdentityError for a text that means none. */
+export function addrOf(target: Target): EndpointAddr {
+  if (typeof target === 'string') return parseTarget(target)
+  if (target instanceof EndpointTicket) return target.addr
+  return target instanceof EndpointId ? new EndpointAddr(target) : target
 }

@@ -1,4 +1,5 @@
 /** The door of the platform room: the seam types, and the errors that all who implement them throw. What implements them is imported from `node/` or `browser/` by name. */
+export type { AppendFile, Folder } from './files.ts'
 export type {
   AddressBytes,
   DefaultRoutes,

@@ -100,7 +100,7 @@ export interface WebSocketOptions {
   readonly signal?: AbortSignal
 }
 
-/** A WebSocket that is open: binary messages both ways (RFC 6455). Pings are answered and text is skipped inside. */
+/** A WebSocket that is open: messages both ways (RFC 6455), binary or text. Pings are answered inside. */
 export interface WebSocketLink {
   /** The subprotocol the server chose; empty when it named none. */
   readonly protocol: string
@@ -108,6 +108,8 @@ export interface WebSocketLink {
   readonly localAddress: string | undefined
   /** Set by the owner. `message` may be changed during the call, and is only valid then. */
   onMessage: (message: Uint8Array) => void
+  /** Set by the owner before the first message comes, or text is skipped: a whole text message. Text that is no UTF-8 ends the link with 1007. */
+  onText: (text: string) => void
   /** Set by the owner. Called once, last, whoever ended the link, also after `close` and `terminate`. */
   onClose: (end: WebSocketEnd) => void
   /** Set by the owner. What was queued fell below a low mark (a quarter of a MiB or less). */
@@ -116,6 +118,8 @@ export interface WebSocketLink {
   onRead: (bytes: number) => void
   /** Sends `message[start, end)` as one binary message: copied before this returns. Nothing happens when the link is closed. */
   send(message: Uint8Array, start?: number, end?: number): void
+  /** Sends one text message; halves of surrogate pairs that stand alone become U+FFFD. Nothing happens when the link is closed. */
+  sendText(text: string): void
   /** Hands what was sent to the system now; else that happens before the event loop turns. */
   flush(): void
   /** Bytes of messages that the system has not taken yet. */

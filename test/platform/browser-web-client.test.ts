@@ -14,7 +14,7 @@ class StubWebSocket {
   onopen: (() => void) | null = null
   onmessage: ((event: { data: unknown }) => void) | null = null
   onclose: ((event: { code: number; reason: string }) => void) | null = null
-  readonly sent: Uint8Array[] = []
+  readonly sent: (Uint8Array | string)[] = []
   readonly closed: unknown[][] = []
   constructor(url: string, protocols: readonly string[]) {
     if (protocols.includes('bad name')) throw new SyntaxError('a protocol that is no token')
@@ -22,7 +22,7 @@ class StubWebSocket {
     this.protocols = protocols
     StubWebSocket.made.push(this)
   }
-  send(data: Uint8Array): void {
+  send(data: Uint8Array | string): void {
     this.sent.push(data.slice())
     this.bufferedAmount += data.length
   }
@@ -74,7 +74,7 @@ test('spec/relay.md §1.7: a WebSocket without headers, binary', async () => {
   expect([link.protocol, link.localAddress]).toEqual(['one', undefined])
 })
 
-test('messages both ways; text is skipped', async () => {
+test('messages both ways; text is skipped while nobody wants it', async () => {
   const { stub, link, messages } = await open()
   link.send(Uint8Array.of(1, 2, 3, 4), 1, 3)
   link.send(Uint8Array.of(5))
@@ -86,6 +86,36 @@ test('messages both ways; text is skipped', async () => {
   expect(messages).toEqual([Uint8Array.of(7, 8), new Uint8Array(0)])
   link.pause()
   link.resume()
+})
+
+test('RFC 6455 §5.6: text both ways; its size counts in bytes of UTF-8', async () => {
+  const { stub, link, ends } = await open()
+  const heard: string[] = []
+  link.onText = (text) => heard.push(text)
+  link.sendText('héllo')
+  expect(stub.sent).toEqual(['héllo'])
+  for (const data of ['hi', 'x'.repeat(100), '€'.repeat(33)]) stub.onmessage!({ data })
+  expect([heard.map((text) => text.length), ends]).toEqual([[2, 100, 33], []])
+  stub.onmessage!({ data: '€'.repeat(34) })
+  expect([heard.length, ends, stub.closed.length]).toEqual([
+    3,
+    [{ code: 1006, reason: expect.stringContaining('102 bytes') }],
+    1,
+  ])
+  link.sendText('too late')
+  expect(stub.sent).toEqual(['héllo'])
+})
+
+test('a text of more characters than bytes are taken ends the link; a long queue of text is looked at until it drained', async () => {
+  const tooLong = await open()
+  tooLong.link.onText = () => {}
+  tooLong.stub.onmessage!({ data: 'x'.repeat(101) })
+  expect(tooLong.ends).toHaveLength(1)
+  const { stub, link, drains } = await open()
+  link.sendText('x'.repeat(70_000))
+  stub.bufferedAmount = 0
+  vi.advanceTimersByTime(20)
+  expect(drains.count).toBe(1)
 })
 
 test('spec/relay.md §1.7: a refusal, whatever it was, is an error that names the host', async () => {

@@ -237,6 +237,43 @@ test('spec/relay.md §1.5: text is skipped and counted, the connection kept', as
   expect([link.textMessages, hex(watched.messages[0]!), watched.ends]).toEqual([1, '07', []])
 })
 
+test.each(['server', 'client'] as const)('RFC 6455 §5.6: text both ways, our end is the %s', async (role) => {
+  const { client, server } = await tcpPair(cleanup)
+  const near = webSocket(role === 'server' ? server : client, role)
+  const far = webSocket(role === 'server' ? client : server, role === 'server' ? 'client' : 'server')
+  const heard: string[] = []
+  const watched = watch(far)
+  far.onText = (text) => heard.push(text)
+  near.sendText('héllo €')
+  near.send(Uint8Array.of(7))
+  near.sendText('x'.repeat(200_000))
+  near.sendText('\ud800!')
+  await until(() => heard.length === 3)
+  expect([heard[0], heard[1]!.length, heard[2]]).toEqual(['héllo €', 200_000, '\ufffd!'])
+  expect([watched.messages.map(hex), far.textMessages, far.onText('') as unknown]).toEqual([['07'], 3, 4])
+})
+
+test('RFC 6455 §8.1: text that is no UTF-8 ends a link that reads text; after `close` none is delivered', async () => {
+  const { client, server } = await tcpPair(cleanup)
+  const link = webSocket(server, 'server')
+  const watched = watch(link)
+  const heard: string[] = []
+  link.onText = (text) => heard.push(text)
+  client.write(Buffer.concat([frame(1, '6869', true), frame(1, 'c328', true), frame(1, '6869', true)]))
+  await until(() => watched.ends.length === 1)
+  expect([heard, watched.ends[0]!.reason]).toEqual([['hi'], expect.stringContaining('UTF-8')])
+  link.sendText('too late')
+  const closing = await tcpPair(cleanup)
+  const closed = webSocket(closing.server, 'server')
+  closed.onText = (text) => heard.push(text)
+  const ends = watch(closed).ends
+  await turns(2)
+  closed.close(1000, '')
+  closing.client.write(Buffer.concat([frame(1, '6869', true), frame(8, '03e8', true)]))
+  await until(() => ends.length === 1)
+  expect(heard).toEqual(['hi'])
+})
+
 test('what came with the upgrade is delivered first, and not before there was time to set handlers', async () => {
   const { client, server } = await tcpPair(cleanup)
   const head = frame(2, '01', true)

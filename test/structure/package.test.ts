@@ -33,7 +33,9 @@ const PORTABLE = [
   'src/discovery/index.ts',
   'src/endpoint/index.ts',
   'src/gossip/index.ts',
+  'src/envelope/index.ts',
   'src/endpoint/browser.ts',
+  'src/envelope/browser.ts',
   'src/index.browser.ts',
 ]
 

@@ -18,9 +18,12 @@ test('the public face has these names and no others, in Node and in browsers', (
     'GossipTopic',
     'IdentityError',
     'MemoryLookup',
+    'Receipt',
     'RelayUrl',
     'SecretKey',
     'StreamError',
+    'TomError',
+    'TomNode',
     'TopicId',
     'UPSTREAM_GOSSIP_PROFILE',
   ]

@@ -31,6 +31,8 @@ const SIDE_DOORS = new Set([
   'src/relay/server/index.ts',
   'src/endpoint/node.ts',
   'src/endpoint/browser.ts',
+  'src/envelope/node.ts',
+  'src/envelope/browser.ts',
 ])
 
 /** Where built-in modules of Node may be imported. */
@@ -52,6 +54,7 @@ const SANS_IO = [
   'src/relay/protocol/',
   'src/gossip/proto/',
   'src/gossip/wire/',
+  ...['wire', 'sealing', 'routing', 'peers', 'backup', 'core', 'v1'].map((folder) => `src/envelope/${folder}/`),
 ]
 const PROVIDERS = ['src/crypto/node/', 'src/crypto/portable/']
 

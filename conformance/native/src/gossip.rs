@@ -6,6 +6,8 @@ mod subscription;
 mod usage;
 mod warnings;
 
+pub use usage::report as usage;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +18,7 @@ use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::task::JoinSet;
 
+use crate::envelope::hex;
 use crate::options::{Options, Res};
 use crate::output::{chain, emit};
 use node::{GossipNode, Setup};
@@ -132,7 +135,7 @@ impl Swarm {
                 let duplicates = fresh as i64 - received as i64;
                 return Ok(json!({ "received": received, "latenciesUs": latencies, "duplicates": duplicates }));
             }
-            "usage" => return usage::report(),
+            "usage" => return usage(),
             _ => return Err(format!("unknown command {name:?}")),
         }
         Ok(json!({}))
@@ -143,8 +146,8 @@ impl Swarm {
         let number = |key: &str| command.get(key).and_then(Value::as_u64);
         let (node, topic) = (self.node(command)?, topic(command)?);
         let for_neighbors = command.get("neighbors").and_then(Value::as_bool).unwrap_or(false);
-        if let Some(hex) = command.get("hex").and_then(Value::as_str) {
-            return node.broadcast(topic, from_hex(hex)?, for_neighbors).await;
+        if let Some(text) = command.get("hex").and_then(Value::as_str) {
+            return node.broadcast(topic, hex::decode(text)?, for_neighbors).await;
         }
         let size = number("size").ok_or("broadcast needs hex or size")? as usize;
         for _ in 0..number("count").unwrap_or(1) {
@@ -174,25 +177,13 @@ fn bootstrap(command: &Map<String, Value>) -> Res<Vec<EndpointTicket>> {
     let Some(tickets) = command.get("bootstrap").and_then(Value::as_array) else {
         return Ok(Vec::new());
     };
-    let parse = |ticket: &Value| {
-        let text = ticket.as_str().unwrap_or("");
+    self::tickets(tickets.iter().map(|ticket| ticket.as_str().unwrap_or("")))
+}
+
+pub fn tickets<'a>(texts: impl Iterator<Item = &'a str>) -> Res<Vec<EndpointTicket>> {
+    let parse = |text: &str| {
         text.parse::<EndpointTicket>()
             .map_err(|error| format!("bootstrap: {}", chain(&error)))
     };
-    tickets.iter().map(parse).collect()
-}
-
-fn from_hex(text: &str) -> Res<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|value| value as u8);
-    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    });
-    pairs
-        .collect::<Option<_>>()
-        .ok_or_else(|| "hex: not pairs of hex digits".to_string())
-}
-
-pub fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    texts.map(parse).collect()
 }

@@ -1,9 +1,11 @@
 //! The native reference: a real iroh endpoint that speaks JSON lines. `listen` accepts connections and serves the behaviours of
 //! `server.rs`; `dial` runs one action of `dial.rs` and exits; commands on stdin do both. `relay` and `qad` are iroh-relay's own clients
-//! without an endpoint, `relay-load` a load on a relay, `gossip` nodes of iroh-gossip. All end when stdin closes.
+//! without an endpoint, `relay-load` a load on a relay, `gossip` nodes of iroh-gossip, `envelope` and `tom` what the ToM stack does over it all. All end when
+//! stdin closes.
 
 mod commands;
 mod dial;
+mod envelope;
 mod gossip;
 mod link;
 mod load;
@@ -19,6 +21,7 @@ mod qad;
 mod relay_client;
 mod relays;
 mod server;
+mod tom;
 mod transport;
 
 use std::sync::Arc;
@@ -32,7 +35,7 @@ use crate::node::Node;
 use crate::options::{Options, Res};
 use crate::output::{emit, fail};
 
-const USAGE: &str = "tom-native listen|dial|gossip|relay|qad|relay-load [--key value]...  (see conformance/README.md)";
+const USAGE: &str = "tom-native listen|dial|gossip|relay|qad|relay-load|envelope|envelope-bench|tom [--key value]...  (see conformance/README.md)";
 
 #[tokio::main]
 async fn main() {
@@ -54,6 +57,9 @@ async fn run() -> Res<()> {
     match command.as_str() {
         "listen" | "dial" => {}
         "gossip" => return gossip::run(options).await,
+        "envelope" => return envelope::run().await,
+        "envelope-bench" => return envelope::bench::run(&options),
+        "tom" => return tom::run(options).await,
         "relay" => return relay_client::run(&options).await,
         "qad" => return one_line(qad::run(&options).await, "qad"),
         "relay-load" => return one_line(load::run(&options).await, "relay-load"),

@@ -14,10 +14,10 @@ use crate::server::ALPNS;
 pub type Res<T> = Result<T, String>;
 
 /// Flags that may be given many times; their value is always a list.
-const LISTS: [&str; 5] = ["addr", "bind", "relay", "relay-quic-port", "alpn-extra"];
+const LISTS: [&str; 6] = ["addr", "bind", "bootstrap", "relay", "relay-quic-port", "alpn-extra"];
 
 /// Flags whose value is text even when it is all digits.
-const TEXTS: [&str; 8] = [
+const TEXTS: [&str; 10] = [
     "secret",
     "id",
     "suite",
@@ -26,6 +26,8 @@ const TEXTS: [&str; 8] = [
     "relay-token",
     "server-name",
     "seed",
+    "name",
+    "topic",
 ];
 
 pub struct Options {

@@ -87,6 +87,16 @@ export class Kernel {
     return this.#packets
   }
 
+  /**
+   * Whether `bytes[start, end)`, with its tag, is more than the kernel can work on: what stands in other memory is copied, and there is room for a
+   * datagram. Then it also checks the positions, and throws RangeError.
+   */
+  isTooLong(bytes: Uint8Array, start: number, payloadStart: number, end: number): boolean {
+    if (!(end + TAG_LENGTH - start > LAYOUT.copyLength) || bytes.buffer === this.#memory.buffer) return false
+    checkOrder(start, payloadStart, end - TAG_LENGTH, end, bytes.length)
+    return true
+  }
+
   /** `AeadKey.seal` with a key of `KERNEL_KEY_LENGTH` bytes. */
   seal(
     key: Uint8Array,

@@ -87,7 +87,7 @@ export class NodeCrypto implements CryptoProvider {
   aeadKey(name: AeadName, key: Uint8Array, iv: Uint8Array): AeadKey {
     checkAeadKey(name, key, iv)
     if (name === 'chacha20-poly1305' && this.#kernel !== undefined)
-      return new KernelAeadKey(this.#ledger, this.#kernel, key, iv)
+      return new KernelAeadKey(this.#ledger, this.#kernel, key, iv, NodeAeadKey)
     return new NodeAeadKey(this.#ledger, name, key, iv)
   }
 

@@ -1,7 +1,7 @@
 /** Whom the application wants to join: targets of all forms become keys, and their addresses are kept for the dial (spec/gossip.md §8.1). */
 import { messageOf } from '../../bytes/index.ts'
 import type { ConnectTarget } from '../../endpoint/index.ts'
-import { EndpointAddr, EndpointId, EndpointTicket, parseTarget } from '../../identity/index.ts'
+import { addrOf, type EndpointAddr } from '../../identity/index.ts'
 import { GossipError } from '../errors.ts'
 
 export interface TargetHost {
@@ -18,11 +18,8 @@ export function targetKeys(targets: readonly ConnectTarget[], host: TargetHost):
 }
 
 function toAddr(target: ConnectTarget): EndpointAddr {
-  if (target instanceof EndpointAddr) return target
-  if (target instanceof EndpointTicket) return target.addr
-  if (target instanceof EndpointId) return new EndpointAddr(target)
   try {
-    return parseTarget(target)
+    return addrOf(target)
   } catch (error) {
     throw new GossipError('INVALID_OPTION', `a peer to join: ${messageOf(error)}`, { cause: error })
   }

@@ -2,7 +2,7 @@
  * HTTP and WebSockets as a client in a browser, over the global `fetch` and `WebSocket` (spec/relay.md §1.7): no headers on a WebSocket, no
  * reasons for failures, no pausing. What the seam promises beyond that is made here: an end within 2 s, one call when the queue has drained.
  */
-import { messageOf, parseUrl } from '../../bytes/index.ts'
+import { encodeUtf8, messageOf, parseUrl } from '../../bytes/index.ts'
 import type {
   HttpAnswer,
   HttpGetOptions,
@@ -113,6 +113,7 @@ class BrowserWebSocket implements WebSocketLink {
   onClose: (end: WebSocketEnd) => void = ignore
   onDrain: () => void = ignore
   onRead: (bytes: number) => void = ignore
+  onText: (text: string) => void = ignore
   readonly #socket: WebSocket
   readonly #maxMessageSize: number
   /** `close` was called: what still comes is dropped. */
@@ -137,6 +138,12 @@ class BrowserWebSocket implements WebSocketLink {
     if (this.#isClosing || this.#isOver) return
     // The browser copies before `send` returns.
     this.#socket.send(message.subarray(start, end) as Uint8Array<ArrayBuffer>)
+    if (this.#lookTimer === undefined && this.#socket.bufferedAmount > LOW_MARK) this.#lookLater()
+  }
+
+  sendText(text: string): void {
+    if (this.#isClosing || this.#isOver) return
+    this.#socket.send(text)
     if (this.#lookTimer === undefined && this.#socket.bufferedAmount > LOW_MARK) this.#lookLater()
   }
 
@@ -167,14 +174,21 @@ class BrowserWebSocket implements WebSocketLink {
   }
 
   #receive(data: unknown): void {
-    if (this.#isClosing || !(data instanceof ArrayBuffer)) return
-    if (data.byteLength <= this.#maxMessageSize) {
-      this.onMessage(new Uint8Array(data))
-      return
+    if (this.#isClosing) return
+    if (data instanceof ArrayBuffer) {
+      if (data.byteLength <= this.#maxMessageSize) this.onMessage(new Uint8Array(data))
+      else this.#refuse(data.byteLength)
+    } else if (typeof data === 'string' && this.onText !== ignore) {
+      const length = utf8Length(data, this.#maxMessageSize)
+      if (length <= this.#maxMessageSize) this.onText(data)
+      else this.#refuse(length)
     }
+  }
+
+  #refuse(length: number): void {
     this.#isClosing = true
     this.#socket.close()
-    this.#finish({ code: ABNORMAL, reason: `a message of ${data.byteLength} bytes (${TOO_BIG}): too large` })
+    this.#finish({ code: ABNORMAL, reason: `a message of ${length} bytes (${TOO_BIG}): too large` })
   }
 
   #finish(end: WebSocketEnd): void {
@@ -196,6 +210,11 @@ class BrowserWebSocket implements WebSocketLink {
       else this.onDrain()
     }, LOOK_EVERY_MS)
   }
+}
+
+/** Bytes of `text` in UTF-8. Exact only where that decides whether it is more than `limit`: a UTF-16 unit is one to three bytes. */
+function utf8Length(text: string, limit: number): number {
+  return text.length > limit || 3 * text.length <= limit ? text.length : encodeUtf8(text).length
 }
 
 /** Browsers refuse a reason of more than 123 bytes. */

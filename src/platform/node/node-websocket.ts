@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { encodeUtf8 } from '../../bytes/index.ts'
 import type { WebSocketEnd, WebSocketLink } from '../platform.ts'
 import { CloseCode, closePayload, frameHeaderLength, Opcode, writeFrameHeader } from '../websocket/frames.ts'
 import { applyMask, wordsOf } from '../websocket/mask.ts'
@@ -61,8 +62,9 @@ export class NodeWebSocket implements WebSocketLink {
   onClose: (end: WebSocketEnd) => void = ignore
   onDrain: () => void = ignore
   onRead: (bytes: number) => void = ignore
-  /** Text messages that went by: the relay protocol knows none. */
+  /** Text messages that came: the relay protocol knows none. */
   textMessages = 0
+  #onText: (text: string) => void = ignore
   readonly #socket: Socket
   readonly #parser: WebSocketParser
   readonly #memory: WebSocketMemory
@@ -123,6 +125,22 @@ export class NodeWebSocket implements WebSocketLink {
 
   get queuedBytes(): number {
     return this.#queued
+  }
+
+  get onText(): (text: string) => void {
+    return this.#onText
+  }
+
+  /** Only then is text kept until it is whole. */
+  set onText(onText: (text: string) => void) {
+    this.#onText = onText
+    this.#parser.takesText = true
+  }
+
+  sendText(text: string): void {
+    if (this.#phase !== Phase.Open) return
+    const payload = encodeUtf8(text)
+    this.#append(Opcode.Text, payload, 0, payload.length)
   }
 
   send(message: Uint8Array, start = 0, end: number = message.length): void {
@@ -300,7 +318,7 @@ export class NodeWebSocket implements WebSocketLink {
           if (this.#phase === Phase.Open) this.onMessage(parser.payload)
         } else if (event === WebSocketEvent.None) break
         else if (event === WebSocketEvent.Ping) this.#answerPing(parser.payload)
-        else if (event === WebSocketEvent.Text) this.textMessages++
+        else if (event === WebSocketEvent.Text) this.#receiveText(parser.text)
         else if (event === WebSocketEvent.Close) this.#closed(parser.closeCode, parser.closeReason)
         if (this.#phase >= Phase.Lingering) break
       }
@@ -313,6 +331,11 @@ export class NodeWebSocket implements WebSocketLink {
       this.#endSoon(true)
     }
     if (this.#phase < Phase.Lingering) this.onRead(chunk.length)
+  }
+
+  #receiveText(text: string | undefined): void {
+    this.textMessages++
+    if (text !== undefined && this.#phase === Phase.Open) this.#onText(text)
   }
 
   /** RFC 6455 §5.5.1: a Close is answered with the same code, once. */

@@ -11,7 +11,7 @@ export const WebSocketEvent = {
   None: 0,
   /** A binary message, in `payload`. */
   Message: 1,
-  /** A text message went by; its bytes were not kept. */
+  /** A text message: in `text` where `takesText`, else its bytes were not kept. */
   Text: 2,
   /** A ping to answer; what it carried is in `payload`. */
   Ping: 3,
@@ -45,6 +45,10 @@ export class WebSocketParser {
   /** After `Close`: 1005 when the frame named no code. */
   closeCode: number = CloseCode.NoStatus
   closeReason = ''
+  /** After `Text`: what it said; undefined when nobody wanted it before it began. */
+  text: string | undefined = undefined
+  /** Whether text is kept and must be UTF-8, or goes by unread. */
+  takesText = false
   /** Frames that come must be masked: we are the server (RFC 6455 §5.1). */
   readonly #masked: boolean
   readonly #maxMessageSize: number
@@ -104,6 +108,7 @@ export class WebSocketParser {
   /** An idle parser holds no memory but what a cut frame needs. */
   #letGo(): void {
     this.payload = EMPTY
+    this.text = undefined
     this.#chunk = EMPTY
     this.#words = undefined
     this.#at = 0
@@ -255,7 +260,7 @@ export class WebSocketParser {
     const start = this.#at
     const take = Math.min(this.#remaining, this.#end - start)
     this.#at = start + take
-    if (this.#message === Opcode.Binary) {
+    if (this.#message === Opcode.Binary || this.takesText) {
       if (this.#masked) {
         this.#unmask(this.#chunk, start, this.#at, this.#mask)
         this.#mask = rotateMask(this.#mask, take)
@@ -283,12 +288,28 @@ export class WebSocketParser {
     this.#inFrame = false
     if (!this.#isFinal) return WebSocketEvent.None
     const isText = this.#message === Opcode.Text
+    const isWhole = this.#assembled === this.#messageLength
     this.payload = this.#assembly === undefined ? EMPTY : this.#assembly.subarray(0, this.#assembled)
     this.#assembly = undefined
     this.#assembled = 0
     this.#message = NO_MESSAGE
     this.#messageLength = 0
-    return isText ? WebSocketEvent.Text : WebSocketEvent.Message
+    if (!isText) return WebSocketEvent.Message
+    this.#readText(isWhole)
+    return WebSocketEvent.Text
+  }
+
+  /** RFC 6455 §8.1: what is no UTF-8 ends the connection. `isWhole`: text was wanted from the message's first byte. */
+  #readText(isWhole: boolean): void {
+    const bytes = this.payload
+    this.payload = EMPTY
+    this.text = undefined
+    if (!this.takesText || !isWhole) return
+    try {
+      this.text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    } catch {
+      this.#fail(CloseCode.InvalidPayload, 'a text message that is not UTF-8')
+    }
   }
 
   #unmask(bytes: Uint8Array, start: number, end: number, mask: number): void {

@@ -200,9 +200,43 @@ describe('memory', () => {
     }
     // Keys may have been put there; packets and the rest are as they were.
     expect(Buffer.compare(whole(memory).subarray(LAYOUT.secretEnd), untouched.subarray(LAYOUT.secretEnd))).toBe(0)
-    expect(() => aead.seal(new Uint8Array(70_000), 0, 1, 69_000, 0, 0)).toThrow('longer than any datagram')
+    const long = new Uint8Array(70_000)
+    for (const use of [
+      () => aead.seal(long, -1, 10, 69_000, 0, 0),
+      () => aead.seal(long, 0, 69_001, 69_000, 0, 0),
+      () => aead.seal(long, 0, 1, 69_985, 0, 0),
+      () => aead.open(long, -1, 10, 69_000, 0, 0),
+      () => aead.open(long, 0, 69_000, 68_990, 0, 0),
+      () => aead.open(long, 0, 1, 70_001, 0, 0),
+      () => aead.protect(header, long, 0, 1, 3, 69_000, 0, 0),
+    ])
+      expect(use, String(use)).toThrow(RangeError)
+    expect(long.every((byte) => byte === 0)).toBe(true)
     aead.free()
     header.free()
+  })
+
+  test.each([
+    ['node', createNodeCrypto],
+    ['portable', createPortableCrypto],
+  ])('RFC 8439 §2.8: what is longer than a datagram is sealed and opened without the kernel: %s', (_name, create) => {
+    const [crypto, other] = [create(), create({ kernel: false })]
+    const [aead, twin] = [crypto, other].map((each) => each.aeadKey(NAME, counting(1, 32), counting(1, 12)))
+    // the last one the kernel has room for, and the first it has not
+    for (const length of [LAYOUT.copyLength - 32, LAYOUT.copyLength - 31, LAYOUT.copyLength - 15, 100_000]) {
+      const bytes = new Uint8Array(length + 16).map((_, index) => index)
+      const [plain, expected] = [bytes.slice(), bytes.slice()]
+      aead!.seal(bytes, 0, 5, length, 0, 7)
+      twin!.seal(expected, 0, 5, length, 0, 7)
+      expect(Buffer.compare(bytes, expected)).toBe(0)
+      expect(aead!.open(bytes, 0, 5, length + 16, 0, 7)).toBe(length)
+      expect(Buffer.compare(bytes.subarray(0, length), plain.subarray(0, length))).toBe(0)
+      expected[length]! ^= 1
+      expect(aead!.open(expected, 0, 5, length + 16, 0, 7)).toBe(-1)
+    }
+    aead!.free()
+    twin!.free()
+    expect([crypto.liveKeys, other.liveKeys]).toEqual([0, 0])
   })
 
   test('a header key of another provider, or of another kernel, works in steps', () => {

@@ -44,6 +44,44 @@ test('RFC 6455 §5.4: fragments are joined, control frames between them come whe
   expect(toClient('0200 0000 8000 8200')).toEqual(['message ', 'message '])
 })
 
+/** The texts of `stream`, read by one who wants them; `wantedFrom`: from which chunk on. */
+function textsOf(bytes: string, cuts: number[] = [], wantedFrom = 0): Events {
+  const parser = new WebSocketParser('client', MAX)
+  const whole = unhex(bytes)
+  const found: Events = []
+  let from = 0
+  for (const [index, end] of [...cuts, whole.length].entries()) {
+    if (index === wantedFrom) parser.takesText = true
+    parser.push(whole.slice(from, end))
+    from = end
+    try {
+      for (let event = parser.next(); event !== WebSocketEvent.None; event = parser.next()) {
+        found.push(event === WebSocketEvent.Text ? `text ${parser.text}` : `${event} ${hex(parser.payload)}`)
+      }
+    } catch (error) {
+      found.push(`error ${(error as WebSocketProtocolError).closeCode}`)
+    }
+  }
+  return found
+}
+
+test('RFC 6455 §5.6: text is read whole where somebody wants it, in fragments too, cut anywhere, with its BOM', () => {
+  const bytes = '8102 6869 0101c3 8901cc 8001a9 8100 8203aabbcc 8104efbbbf41'
+  const expected = ['text hi', '3 cc', 'text é', 'text ', '1 aabbcc', 'text \ufeffA']
+  expect(textsOf(bytes)).toEqual(expected)
+  for (let cut = 1; cut < unhex(bytes).length; cut++) expect(textsOf(bytes, [cut])).toEqual(expected)
+})
+
+test('RFC 6455 §8.1: text that is no UTF-8 ends the connection with 1007 where it is read; unread it goes by', () => {
+  expect(textsOf('8102 c328 8102 6869')).toEqual(['error 1007'])
+  expect(textsOf('0102 6869 8001c3')).toEqual(['error 1007'])
+  expect(toClient('8102 c328 8102 6869')).toEqual(['text', 'text'])
+})
+
+test('text that began before anybody wanted it is skipped, not delivered in part', () => {
+  expect(textsOf('8104 61626364 8101 65', [4], 1)).toEqual(['text undefined', 'text e'])
+})
+
 test('RFC 6455 §5.5.1, §7.1.5: Close with and without code and reason, and nothing after it', () => {
   expect(toClient('8800 8201aa')).toEqual(['close 1005 '])
   expect(toClient('880203e8')).toEqual(['close 1000 '])

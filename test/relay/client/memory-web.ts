@@ -19,6 +19,7 @@ export class MemoryLink implements WebSocketLink {
   onClose: (end: WebSocketEnd) => void = () => {}
   onDrain: () => void = () => {}
   onRead: (bytes: number) => void = () => {}
+  onText: (text: string) => void = () => {}
   queuedBytes = 0
   isEnded = false
   other!: MemoryLink
@@ -44,6 +45,8 @@ export class MemoryLink implements WebSocketLink {
     const copy = message.slice(start, end)
     this.#platform.defer(() => this.other.#arrive(copy))
   }
+
+  sendText(): void {}
 
   flush(): void {}
 

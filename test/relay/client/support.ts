@@ -43,8 +43,11 @@ export class FakeLink implements WebSocketLink {
   onClose: (end: WebSocketEnd) => void = () => {}
   onDrain: () => void = () => {}
   onRead: (bytes: number) => void = () => {}
+  onText: (text: string) => void = () => {}
   queuedBytes = 0
   readonly sent: Uint8Array[] = []
+  readonly texts: string[] = []
+  isPaused = false
   flushes = 0
   closedWith: number | undefined = undefined
   isTerminated = false
@@ -60,13 +63,21 @@ export class FakeLink implements WebSocketLink {
     if (this.answersPings && message[start] === 9) void Promise.resolve().then(() => this.pong())
   }
 
+  sendText(text: string): void {
+    if (!this.isEnded) this.texts.push(text)
+  }
+
   flush(): void {
     this.flushes++
   }
 
-  pause(): void {}
+  pause(): void {
+    this.isPaused = true
+  }
 
-  resume(): void {}
+  resume(): void {
+    this.isPaused = false
+  }
 
   close(code: number, _reason: string): void {
     this.closedWith = code

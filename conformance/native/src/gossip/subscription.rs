@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
 
-use super::to_hex;
+use crate::envelope::hex;
 use crate::options::Res;
 use crate::output::emit;
 
@@ -120,7 +120,7 @@ fn describe(message: &Message) -> Value {
         }
     }
     if message.content.len() <= PRINTED {
-        line["hex"] = to_hex(&message.content).into();
+        line["hex"] = hex::encode(&message.content).into();
     }
     line
 }

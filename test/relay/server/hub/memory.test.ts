@@ -15,8 +15,10 @@ class BareLink implements WebSocketLink {
   onClose = () => {}
   onDrain = () => {}
   onRead = () => {}
+  onText = () => {}
   readonly queuedBytes = 0
   send(): void {}
+  sendText(): void {}
   flush(): void {}
   pause(): void {}
   resume(): void {}

@@ -27,6 +27,7 @@ export class FakeLink implements WebSocketLink {
   onClose: (end: WebSocketEnd) => void = () => {}
   onDrain: () => void = () => {}
   onRead: (bytes: number) => void = () => {}
+  onText: (text: string) => void = () => {}
   queuedBytes = 0
   /** What came through to the client. */
   readonly got: Uint8Array[] = []
@@ -56,6 +57,8 @@ export class FakeLink implements WebSocketLink {
     this.queuedBytes += copy.length + HEADER
     if (!this.isStalled) this.take(Number.POSITIVE_INFINITY)
   }
+
+  sendText(): void {}
 
   flush(): void {
     this.flushes++

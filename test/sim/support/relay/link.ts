@@ -30,6 +30,7 @@ export class SimLink implements WebSocketLink {
   onClose: (end: WebSocketEnd) => void = () => {}
   onDrain: () => void = () => {}
   onRead: (bytes: number) => void = () => {}
+  onText: (text: string) => void = () => {}
   queuedBytes = 0
   /** Most that was ever queued, bytes. */
   mostQueued = 0
@@ -42,6 +43,8 @@ export class SimLink implements WebSocketLink {
   readonly #shape: LinkShape
   readonly #direction: Direction
   readonly #queue: Uint8Array[] = []
+  /** Which messages on their way to the peer are text. */
+  readonly #texts = new WeakSet<Uint8Array>()
   readonly #inbox: Uint8Array[] = []
   #outstanding = 0
   #freeAt = 0
@@ -64,8 +67,19 @@ export class SimLink implements WebSocketLink {
 
   send(message: Uint8Array, start = 0, end = message.length): void {
     if (this.#isDone || this.#closing !== undefined) return
-    this.#queue.push(message.slice(start, end))
-    this.queuedBytes += end - start
+    this.#enqueue(message.slice(start, end))
+  }
+
+  sendText(text: string): void {
+    if (this.#isDone || this.#closing !== undefined) return
+    const message = new TextEncoder().encode(text)
+    this.#texts.add(message)
+    this.#enqueue(message)
+  }
+
+  #enqueue(message: Uint8Array): void {
+    this.#queue.push(message)
+    this.queuedBytes += message.length
     this.mostQueued = Math.max(this.mostQueued, this.queuedBytes)
     if (this.queuedBytes > LOW) this.#wasHigh = true
     this.#pump()
@@ -155,7 +169,8 @@ export class SimLink implements WebSocketLink {
     while (this.#inbox.length > 0 && !this.#isPaused && !this.isAsleep && !this.#isDone) {
       const message = this.#inbox.shift()!
       const { length } = message
-      this.onMessage(message)
+      if (this.peer.#texts.has(message)) this.onText(new TextDecoder().decode(message))
+      else this.onMessage(message)
       // whoever kept the view sees garbage, as with a real socket
       message.fill(0xdd)
       if (!this.#isDone) this.onRead(length + OVERHEAD)

@@ -1,0 +1,118 @@
+/**
+ * Brings kept messages, ours and others', to recipients that are there, as they are (BAK-1): a few at once, none again before its acknowledgement had time to come. Who is
+ * there, it is told; what is kept, the mailbox knows.
+ */
+import type { StoredMessage } from '../backup/stored-message.ts'
+import type { PeerKey } from '../wire/envelope.ts'
+import type { Context } from './context.ts'
+
+interface Way {
+  isOnItsWay: boolean
+  /** When the transport took it last, monotonic ms; -Infinity: never. */
+  takenAt: number
+}
+
+/** One recipient to whom messages are going. */
+interface Round {
+  readonly queue: StoredMessage[]
+  onTheirWay: number
+}
+
+export class Courier {
+  readonly #context: Context
+  readonly #ways = new Map<string, Way>()
+  readonly #rounds = new Map<PeerKey, Round>()
+
+  constructor(context: Context) {
+    this.#context = context
+  }
+
+  /** `peer` seems to be there: what is kept for it goes to it. */
+  wake(peer: PeerKey): void {
+    const { mailbox, clock, settings } = this.#context
+    if (this.#rounds.has(peer)) return
+    const youngest = clock.now - settings.bringAgainMs
+    const queue = mailbox.forRecipient(peer).filter(({ id, from }) => {
+      const way = this.#ways.get(keyOf(id, from))
+      return way === undefined || (!way.isOnItsWay && way.takenAt <= youngest)
+    })
+    if (queue.length === 0) return
+    const round = { queue, onTheirWay: 0 }
+    this.#rounds.set(peer, round)
+    this.#go(peer, round)
+  }
+
+  /** Sends the oldest message for `peer`, to see whether it is there; the others follow when that worked. */
+  probe(peer: PeerKey): void {
+    const [oldest] = this.#context.mailbox.forRecipient(peer)
+    if (oldest === undefined || this.#rounds.has(peer)) return
+    if (this.isOnItsWay(oldest.id, oldest.from)) return
+    this.#send(peer, oldest, (isAccepted) => {
+      if (isAccepted) this.wake(peer)
+    })
+  }
+
+  /** The transport has not said yet what became of it. */
+  isOnItsWay(id: string, from: PeerKey): boolean {
+    return this.#ways.get(keyOf(id, from))?.isOnItsWay === true
+  }
+
+  /** The message is given to the transport by somebody else. */
+  started(id: string, from: PeerKey): void {
+    this.#way(id, from).isOnItsWay = true
+  }
+
+  settled(id: string, from: PeerKey, isAccepted: boolean): void {
+    const way = this.#ways.get(keyOf(id, from))
+    if (way === undefined) return
+    way.isOnItsWay = false
+    if (isAccepted) way.takenAt = this.#context.clock.now
+  }
+
+  /** The message is kept no longer. */
+  forget(id: string, from: PeerKey): void {
+    this.#ways.delete(keyOf(id, from))
+  }
+
+  #go(peer: PeerKey, round: Round): void {
+    const { settings, counters, key } = this.#context
+    while (round.onTheirWay < settings.bringAtOnce) {
+      const message = round.queue.shift()
+      if (message === undefined) break
+      // it may have been acknowledged while others were on their way
+      if (!this.#context.mailbox.has(message.id, message.from)) continue
+      round.onTheirWay++
+      this.#send(peer, message, (isAccepted) => {
+        round.onTheirWay--
+        if (isAccepted && message.from !== key) counters.brought++
+        if (!isAccepted) round.queue.length = 0
+        this.#go(peer, round)
+      })
+    }
+    if (round.onTheirWay === 0) this.#rounds.delete(peer)
+  }
+
+  #send(peer: PeerKey, { id, from, wire }: StoredMessage, outcome: (isAccepted: boolean) => void): void {
+    this.started(id, from)
+    const settle = (isAccepted: boolean): void => {
+      this.settled(id, from, isAccepted)
+      outcome(isAccepted)
+    }
+    if (!this.#context.transmissions.send(peer, wire, settle)) settle(false)
+  }
+
+  #way(id: string, from: PeerKey): Way {
+    const key = keyOf(id, from)
+    let way = this.#ways.get(key)
+    if (way === undefined) {
+      way = { isOnItsWay: false, takenAt: Number.NEGATIVE_INFINITY }
+      this.#ways.set(key, way)
+    }
+    return way
+  }
+}
+
+/** An id is only unique for one sender. */
+function keyOf(id: string, from: PeerKey): string {
+  return `${id}:${from}`
+}

@@ -1,0 +1,273 @@
+/**
+ * The backup: our unacknowledged messages at two other nodes, and theirs here, each a whole signed envelope that lives 24 h at most (spec/envelope.md §6, BAK-1 to BAK-7). It
+ * asks holders, answers as one, and drops what is delivered; bringing is the courier's.
+ */
+import type { StoredMessage } from '../backup/stored-message.ts'
+import { EnvelopeError } from '../errors.ts'
+import {
+  decodeBackupReplica,
+  decodeId,
+  decodeIdList,
+  encodeBackupReplica,
+  encodeId,
+  encodeIdList,
+} from '../wire/body-codec.ts'
+import { CLOCK_SKEW_MS, type Envelope, type PeerKey } from '../wire/envelope.ts'
+import { decodeEnvelope } from '../wire/envelope-codec.ts'
+import { Confirmations } from './confirmations.ts'
+import { type Context, sendSigned } from './context.ts'
+import type { Courier } from './courier.ts'
+
+/** What stands in a replica, for there is nothing to choose: every node of ours is worth the same (spec/envelope.md §6.2). */
+const VIABILITY = 100
+
+/** Attempts to bring our messages to somebody of whom nothing is heard. */
+interface Probe {
+  at: number
+  intervalMs: number
+}
+
+export class Custody {
+  readonly confirmations: Confirmations
+  readonly #context: Context
+  readonly #courier: Courier
+  /** Messages of ours whose acknowledgement is waited for, the oldest first, and since when. */
+  readonly #watched: { readonly id: string; readonly dueAt: number }[] = []
+  #firstWatched = 0
+  /** Of a message of ours, who was asked to keep it. */
+  readonly #asked = new Map<string, Set<PeerKey>>()
+  readonly #probes = new Map<PeerKey, Probe>()
+  #careAt = Number.POSITIVE_INFINITY
+
+  constructor(context: Context, courier: Courier) {
+    this.#context = context
+    this.#courier = courier
+    this.confirmations = new Confirmations(context)
+  }
+
+  start(): void {
+    // soon: what was left of the last time may be waited for
+    this.#careAt = this.#context.clock.now + this.#context.settings.backupAfterMs
+  }
+
+  // messages of ours
+
+  /** A message of ours is on its way: unless it is acknowledged soon, others shall keep it. */
+  watch(id: string): void {
+    this.#watched.push({ id, dueAt: this.#context.clock.now + this.#context.settings.backupAfterMs })
+  }
+
+  /** Asks as many nodes to keep a message of ours as are still wanted. */
+  seekHolders(id: string): void {
+    const { key, mailbox, peers, clock, settings } = this.#context
+    const message = mailbox.get(id, key)
+    if (message === undefined) return
+    const asked = this.#askedOf(id)
+    const wanted = settings.holders - asked.size
+    if (wanted <= 0) return
+    const holders = peers.chooseHolders([message.to, ...asked], wanted, clock.now)
+    for (const holder of holders) this.#ask(holder, message, asked)
+  }
+
+  seekAllHolders(): void {
+    for (const { id } of this.#context.mailbox.own()) this.seekHolders(id)
+  }
+
+  /** A message of ours is neither delivered nor kept by others, and may soon be. `isStored`: we keep it ourselves, whatever comes. */
+  hasHope(isStored: boolean): boolean {
+    const { key, mailbox, peers } = this.#context
+    for (const { id, to, holders } of mailbox.own()) {
+      if (holders.length > 0) continue
+      if (peers.livenessOf(to) === 'online') return true
+      if (!isStored && (this.#courier.isOnItsWay(id, key) || (this.#asked.get(id)?.size ?? 0) > 0)) return true
+    }
+    return false
+  }
+
+  /** The recipient has a message of ours. */
+  acknowledged(id: string): void {
+    const asked = this.#asked.get(id) ?? []
+    const message = this.#remove(id, this.#context.key)
+    if (message === undefined) return
+    for (const holder of new Set([...message.holders, ...asked])) this.confirmations.tell(holder, id)
+  }
+
+  #ask(holder: PeerKey, message: StoredMessage, asked: Set<PeerKey>): void {
+    const { sealer, transmissions, clock } = this.#context
+    asked.add(holder)
+    const { id, wire, to, from, expiresAt } = message
+    const holders = [...asked]
+    // only nodes of ours are asked, and they read the short form: so even a large envelope fits into another
+    const isCompact = true
+    const replica = { id, wire, to, from, expiresAt, viability: VIABILITY, holders }
+    const payload = encodeBackupReplica(replica, { isCompact })
+    let frame: Uint8Array
+    try {
+      frame = sealer.seal({ to: holder, type: 'BackupReplicate', payload, timestamp: clock.wall, isCompact }).wire
+    } catch (error) {
+      // larger than an envelope with another around it: it stays with us
+      if (error instanceof EnvelopeError && error.code === 'TOO_LARGE') return
+      throw error
+    }
+    const settle = (isAccepted: boolean): void => {
+      if (isAccepted) return
+      asked.delete(holder)
+      this.#context.peers.unreachable(holder, clock.now)
+      this.seekHolders(id)
+    }
+    if (!transmissions.send(holder, frame, settle)) asked.delete(holder)
+  }
+
+  #askedOf(id: string): Set<PeerKey> {
+    let asked = this.#asked.get(id)
+    if (asked === undefined) {
+      asked = new Set()
+      this.#asked.set(id, asked)
+    }
+    return asked
+  }
+
+  // what holders and recipients say
+
+  /** Somebody asks us to keep a message. Throws EnvelopeError for what is none. */
+  onReplica({ from: asker, payload }: Envelope): void {
+    const { key, keys, sealer, mailbox, world, clock, counters } = this.#context
+    const replica = decodeBackupReplica(payload, keys)
+    const inner = decodeEnvelope(replica.wire, keys)
+    sealer.verify(inner)
+    const { id, from, to, type, timestamp } = inner
+    const isTrue = id === replica.id && from === replica.from && to === replica.to && type === 'Chat' && to !== key
+    if (!isTrue) throw new EnvelopeError('UNREADABLE_BODY', 'a replica whose envelope is another one')
+    if (timestamp > clock.wall + CLOCK_SKEW_MS) throw new EnvelopeError('FROM_FUTURE', 'a replica from the future')
+    // our own, come back to us: the mailbox has it, or it was acknowledged
+    if (from === key) return
+    const { wire, expiresAt, holders } = replica
+    const put = mailbox.put({ id, from, to, wire, expiresAt, holders }, timestamp, clock.wall)
+    if (!put.isKept) {
+      if (put.reason === 'known') this.#thank(asker, id)
+      else this.#context.refuse(asker, put.reason === 'expired' ? 'EXPIRED' : 'NOT_KEPT')
+      return
+    }
+    this.pushedOut(put.pushedOut)
+    counters.kept++
+    world.persist({ kind: 'keep', message: put.message }, (isDurable) => {
+      if (isDurable) this.#thank(asker, id)
+      else {
+        // it would not survive us: whoever asked shall look for somebody else
+        this.#context.refuse(asker, 'NOT_KEPT')
+        mailbox.remove(id, from)
+      }
+    })
+    if (this.#context.peers.livenessOf(to) === 'online') this.#courier.wake(to)
+  }
+
+  #thank(asker: PeerKey, id: string): void {
+    sendSigned(this.#context, asker, 'BackupReplicateAck', encodeId(id))
+  }
+
+  /** A holder keeps a message of ours. Throws EnvelopeError. */
+  onReplicaAck({ from: holder, payload }: Envelope): void {
+    const { key, mailbox, tracker, world } = this.#context
+    const id = decodeId(payload)
+    if (this.#asked.get(id)?.has(holder) !== true) {
+      this.#context.refuse(holder, 'NOT_ENTITLED')
+      return
+    }
+    const message = mailbox.noteHolder(id, key, holder)
+    if (message === undefined) return
+    const state = tracker.state(id)
+    if (state !== undefined) world.emit({ kind: 'state', id, state, holders: message.holders.length })
+  }
+
+  /** A recipient is back and asks for its mail. Throws EnvelopeError. */
+  onQuery({ from: recipient, payload }: Envelope): void {
+    if (decodeId(payload) !== recipient) {
+      this.#context.refuse(recipient, 'NOT_ENTITLED')
+      return
+    }
+    const ids = this.#context.mailbox.forRecipient(recipient).map(({ id }) => id)
+    if (ids.length > 0) sendSigned(this.#context, recipient, 'BackupQueryResponse', encodeIdList(ids))
+    this.#courier.wake(recipient)
+  }
+
+  /** Messages are delivered, says their recipient or their sender; nobody else may (BAK-4). Throws EnvelopeError. */
+  onConfirm({ from: speaker, payload }: Envelope): void {
+    const { key, mailbox } = this.#context
+    const ids = new Set(decodeIdList(payload))
+    for (const { id, from } of mailbox.forRecipient(speaker)) {
+      // of our own messages only an acknowledgement says that they are delivered (lock 1)
+      if (ids.delete(id) && from !== key) this.#remove(id, from)
+    }
+    for (const id of ids) this.#remove(id, speaker)
+  }
+
+  /** The mailbox made room. */
+  pushedOut(messages: readonly StoredMessage[]): void {
+    for (const { id, from } of messages) this.#dropped(id, from)
+  }
+
+  // time
+
+  deadline(): number {
+    const { mailbox, clock } = this.#context
+    const watched = this.#watched[this.#firstWatched]?.dueAt ?? Number.POSITIVE_INFINITY
+    return Math.min(watched, this.#careAt, this.confirmations.deadline(), clock.nowAt(mailbox.deadline()))
+  }
+
+  tick(): void {
+    const { clock, mailbox, settings } = this.#context
+    const { now } = clock
+    this.#tickWatched(now)
+    this.confirmations.tick()
+    if (mailbox.deadline() <= clock.wall) this.pushedOut(mailbox.expire(clock.wall))
+    if (now < this.#careAt) return
+    this.#careAt = now + settings.careIntervalMs
+    this.#care(now)
+  }
+
+  #tickWatched(now: number): void {
+    const watched = this.#watched
+    let entry = watched[this.#firstWatched]
+    while (entry !== undefined && entry.dueAt <= now) {
+      this.#firstWatched++
+      this.seekHolders(entry.id)
+      entry = watched[this.#firstWatched]
+    }
+    if (this.#firstWatched > 64 && this.#firstWatched * 2 > watched.length) {
+      watched.splice(0, this.#firstWatched)
+      this.#firstWatched = 0
+    }
+  }
+
+  /** Holders for what still has too few; another attempt for those who are there, or may be. */
+  #care(now: number): void {
+    const { key, mailbox, peers, settings } = this.#context
+    const own = new Set<PeerKey>()
+    this.seekAllHolders()
+    for (const { to } of mailbox.own()) own.add(to)
+    for (const peer of mailbox.recipients()) if (peers.livenessOf(peer) === 'online') this.#courier.wake(peer)
+    for (const peer of this.#probes.keys()) if (!own.has(peer)) this.#probes.delete(peer)
+    for (const peer of own) {
+      if (peer === key || peers.livenessOf(peer) === 'online') continue
+      const probe = this.#probes.get(peer) ?? { at: now, intervalMs: settings.careIntervalMs }
+      if (now >= probe.at) {
+        this.#courier.probe(peer)
+        probe.at = now + probe.intervalMs
+        probe.intervalMs = Math.min(2 * probe.intervalMs, settings.maxProbeIntervalMs)
+      }
+      this.#probes.set(peer, probe)
+    }
+  }
+
+  #remove(id: string, from: PeerKey): StoredMessage | undefined {
+    const message = this.#context.mailbox.remove(id, from)
+    if (message !== undefined) this.#dropped(id, from)
+    return message
+  }
+
+  #dropped(id: string, from: PeerKey): void {
+    this.#courier.forget(id, from)
+    if (from === this.#context.key) this.#asked.delete(id)
+    this.#context.world.persist({ kind: 'drop', id, from }, () => {})
+  }
+}

@@ -1,0 +1,57 @@
+/** Every number of the messenger itself, with its unit and where it comes from; those of its parts stand in their own folders. Tests shorten them. */
+
+export interface MessengerSettings {
+  /** No acknowledgement for so long: other nodes are asked to keep the message, ms. A guess: some round trips over a bad line, and soon enough for a sender that is about to go. */
+  readonly backupAfterMs: number
+  /** Nodes that keep a message besides its sender. The number; spec/envelope.md §6.1 has 5 upstream. */
+  readonly holders: number
+  /** Messages that still want holders, and recipients that may be back, are looked at so often, ms (spec/envelope.md §6.1: the maintenance tick). */
+  readonly careIntervalMs: number
+  /** The longest wait between two attempts to bring somebody our own messages without a sign of life, ms. A guess. */
+  readonly maxProbeIntervalMs: number
+  /** Kept messages on their way to one recipient at once. A guess: a returning phone is not flooded. */
+  readonly bringAtOnce: number
+  /** A message that was handed to the transport is not brought again for so long, ms (spec/envelope.md §4.5: the deadline of an acknowledgement). */
+  readonly bringAgainMs: number
+  /** Deliveries are told to the swarm together, so often at most, ms. A guess. */
+  readonly confirmAfterMs: number
+  /** Ids in one confirmation: 64 of 36 letters fit into a gossip message. */
+  readonly confirmAtOnce: number
+  /** Messages that wait for the application, and their bytes; more are refused, and come again. */
+  readonly maxWaiting: number
+  readonly maxWaitingBytes: number
+  /** Messages of authors that are too fast, which wait for their turn, looked at so often, ms; of all authors, their bytes, of one author. Guesses: ten seconds of the slowest rate, and more. */
+  readonly frictionTickMs: number
+  readonly maxHeld: number
+  readonly maxHeldBytes: number
+  readonly maxHeldPerSender: number
+  /** Frames handed to the transport and not yet answered. */
+  readonly maxTransmissions: number
+  /** An envelope that another brought counts as a sign of life of its author while it is that young, ms. */
+  readonly freshMs: number
+  /** Also say who we are in the form that upstream's nodes read, unsigned (spec/envelope.md §5.4). */
+  readonly announcesUnsigned: boolean
+  /** Caches are swept so often, ms (spec/envelope.md §4.2). */
+  readonly sweepIntervalMs: number
+}
+
+export const MESSENGER_SETTINGS: MessengerSettings = {
+  backupAfterMs: 2_000,
+  holders: 2,
+  careIntervalMs: 60_000,
+  maxProbeIntervalMs: 960_000,
+  bringAtOnce: 8,
+  bringAgainMs: 30_000,
+  confirmAfterMs: 500,
+  confirmAtOnce: 64,
+  maxWaiting: 1_024,
+  maxWaitingBytes: 16_777_216,
+  frictionTickMs: 50,
+  maxHeld: 2_048,
+  maxHeldBytes: 16_777_216,
+  maxHeldPerSender: 256,
+  maxTransmissions: 16_384,
+  freshMs: 20_000,
+  announcesUnsigned: true,
+  sweepIntervalMs: 300_000,
+}

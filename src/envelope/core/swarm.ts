@@ -1,0 +1,140 @@
+/**
+ * What is said in the topic: that we are there and where, signed, and unsigned for upstream's nodes; what others say of themselves; and deliveries that all holders shall hear of
+ * (spec/envelope.md §5.4, §5.5, W10).
+ */
+import { EndpointAddr } from '../../identity/index.ts'
+import { EnvelopeError } from '../errors.ts'
+import type { Presence } from '../peers/presence.ts'
+import { isTimelyAnnounce } from '../peers/presence.ts'
+import type { PeerAnnounce, Role } from '../wire/bodies.ts'
+import { decodePeerAnnounce, decodeRoleChange, encodePeerAnnounce, encodeRoleChange } from '../wire/body-codec.ts'
+import { CLOCK_SKEW_MS, type Envelope, type PeerKey } from '../wire/envelope.ts'
+import { decodeEnvelope } from '../wire/envelope-codec.ts'
+import { decodeSignedAnnounce, encodeSignedAnnounce } from '../wire/signed-announce.ts'
+import type { Context } from './context.ts'
+import type { Custody } from './custody.ts'
+
+/** First byte of an envelope, and of a list of five. */
+const ENVELOPE = 0x9a
+const LIST_OF_FIVE = 0x95
+/** Addresses in an announcement: a gossip message has room for few, and a relay leads to the others. */
+const MAX_ADDRESSES = 8
+
+export class Swarm {
+  readonly #context: Context
+  readonly #presence: Presence
+  readonly #custody: Custody
+  #role: Role = 'Peer'
+
+  constructor(context: Context, presence: Presence, custody: Custody) {
+    this.#context = context
+    this.#presence = presence
+    this.#custody = custody
+  }
+
+  /** Content that came through the neighbour `link`. Never throws for what is in it. */
+  receive(content: Uint8Array, link: PeerKey): void {
+    const { budgets, clock } = this.#context
+    if (!budgets.mayReceiveFrom(link, clock.now)) {
+      this.#context.refuse(link, 'LINK_FLOOD')
+      return
+    }
+    try {
+      if (content[0] === ENVELOPE) this.#onEnvelope(content, link)
+      else if (content[0] === LIST_OF_FIVE) this.#onPlain(content, link)
+      // anything else may be somebody's extension
+    } catch (error) {
+      if (!(error instanceof EnvelopeError)) throw error
+      this.#context.refuse(link, error.code)
+    }
+  }
+
+  deadline(): number {
+    return this.#presence.deadline()
+  }
+
+  tick(): void {
+    const { clock, peers } = this.#context
+    if (peers.ownRole !== this.#role) this.#changeRole(peers.ownRole)
+    if (this.#presence.deadline() <= clock.now && this.#presence.tick(clock.now, peers.onlineCount)) this.announce()
+  }
+
+  announce(): void {
+    const { key, name, clock, counters, sealer, settings, world } = this.#context
+    const timestamp = clock.wall
+    const announce: PeerAnnounce = { peer: key, name, roles: [this.#role], timestamp }
+    const payload = encodeSignedAnnounce({ announce, addr: this.#addr() })
+    world.broadcast(sealer.seal({ to: key, type: 'PeerAnnounce', payload, timestamp }).wire)
+    if (settings.announcesUnsigned) world.broadcast(encodePeerAnnounce(announce))
+    counters.announced++
+  }
+
+  #addr(): EndpointAddr | undefined {
+    const addr = this.#context.addr()
+    return addr === undefined ? undefined : new EndpointAddr(addr.id, [...addr.addrs].slice(0, MAX_ADDRESSES))
+  }
+
+  #changeRole(role: Role): void {
+    const { peers, key, clock, sealer, world } = this.#context
+    this.#role = role
+    const score = peers.score(key, clock.now)
+    world.broadcast(encodeRoleChange(sealer.signRoleChange({ role, score, timestamp: clock.wall })))
+    this.#presence.changed(clock.now)
+  }
+
+  #onEnvelope(content: Uint8Array, link: PeerKey): void {
+    const { key, keys, sealer, clock } = this.#context
+    const envelope = decodeEnvelope(content, keys)
+    const { from, to, type, timestamp } = envelope
+    // what is said to everybody is addressed to its author
+    if (from !== to || from === key) return
+    if (type !== 'PeerAnnounce' && type !== 'BackupConfirmDelivery') return
+    sealer.verify(envelope)
+    if (timestamp > clock.wall + CLOCK_SKEW_MS) {
+      this.#context.refuse(link, 'FROM_FUTURE')
+      return
+    }
+    if (type === 'PeerAnnounce') this.#onAnnounce(envelope, link)
+    else this.#custody.onConfirm(envelope)
+  }
+
+  #onAnnounce({ from, payload }: Envelope, link: PeerKey): void {
+    const { keys, peers, clock, world } = this.#context
+    const { announce, addr } = decodeSignedAnnounce(payload, keys)
+    if (announce.peer !== from) {
+      this.#context.refuse(link, 'NOT_ENTITLED')
+      return
+    }
+    if (!isTimelyAnnounce(announce.timestamp, clock.wall)) {
+      this.#context.refuse(link, 'EXPIRED')
+      return
+    }
+    if (addr !== undefined) world.learned(addr)
+    const change = peers.announced(announce, clock.now, clock.wall)
+    if (change !== undefined) this.#context.onPeerChange(change)
+  }
+
+  /** Told apart by the element in the middle, a list or a number (spec/envelope.md §5.5). */
+  #onPlain(content: Uint8Array, link: PeerKey): void {
+    const { key, keys, peers, sealer, clock } = this.#context
+    const announce = attempt(() => decodePeerAnnounce(content, keys))
+    if (announce !== undefined) {
+      if (announce.peer === key || !isTimelyAnnounce(announce.timestamp, clock.wall)) return
+      const change = peers.hinted(announce, clock.now, clock.wall, link)
+      if (change !== undefined) this.#context.onPeerChange(change)
+      return
+    }
+    const change = decodeRoleChange(content, keys)
+    if (change.peer === key || !sealer.verifyRoleChange(change)) return
+    const changed = peers.roleChanged(change, clock.now, clock.wall)
+    if (changed !== undefined) this.#context.onPeerChange(changed)
+  }
+}
+
+function attempt<T>(decode: () => T): T | undefined {
+  try {
+    return decode()
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,44 @@
+/** Where what must outlive the process goes: a journal in a folder, or nowhere. */
+import type { Folder } from '../../platform/index.ts'
+import { Journal } from '../backup/journal.ts'
+import type { JournalRecord, Restored } from '../backup/stored-message.ts'
+
+export interface Storage {
+  readonly restored: Restored
+  /** It survives the process. */
+  readonly isDurable: boolean
+  /** `done` is never called within the call. */
+  persist(record: JournalRecord, done: (isDurable: boolean) => void): void
+  /** To be called now and then: what is over is cleared away. */
+  tidy(): void
+  /** Resolves when everything that was given is written, or was reported as lost. */
+  close(): Promise<void>
+}
+
+/** Memory: everything counts as written, for nothing outlives the process anyway. */
+export const NO_STORAGE: Storage = {
+  restored: { messages: [], delivered: [] },
+  isDurable: false,
+  persist: (_, done) => queueMicrotask(() => done(true)),
+  tidy: () => {},
+  close: () => Promise.resolve(),
+}
+
+/** Takes over the folder, which is closed with the storage. Rejects with TomError STORAGE_FAILED. */
+export async function openStorage(
+  folder: Folder,
+  wall: () => number,
+  onError: (error: unknown) => void,
+): Promise<Storage> {
+  const { journal, restored } = await Journal.open(folder, { wall: wall(), onError })
+  return {
+    restored,
+    isDurable: true,
+    persist: (record, done) => void journal.append(record).then(done),
+    tidy: () => journal.tidy(wall()),
+    close: async () => {
+      await journal.close()
+      await folder.close?.()
+    },
+  }
+}
