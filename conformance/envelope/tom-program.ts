@@ -88,6 +88,8 @@ export interface NativeTomOptions {
   readonly ip?: boolean
   /** Messages are counted, not told. */
   readonly isQuiet?: boolean
+  /** 10 messages a second from each author and 20 at once, as upstream; others are refused without a word to him. */
+  readonly isRateLimited?: boolean
 }
 
 export interface TomDraft {
@@ -204,7 +206,19 @@ export class NativeTom {
 }
 
 function argsOf(options: NativeTomOptions): string[] {
-  const { bootstrap = [], relay, ip, isResponder, isQuiet, announceMs, name, topic, alpn, secret } = options
+  const {
+    bootstrap = [],
+    relay,
+    ip,
+    isResponder,
+    isQuiet,
+    announceMs,
+    name,
+    topic,
+    alpn,
+    secret,
+    isRateLimited,
+  } = options
   const args: string[] = []
   const values = { name, topic, alpn, secret, 'announce-ms': announceMs }
   for (const [flag, value] of Object.entries(values)) if (value !== undefined) args.push(`--${flag}`, String(value))
@@ -214,5 +228,6 @@ function argsOf(options: NativeTomOptions): string[] {
   if (ip === false) args.push('--no-ip')
   if (isResponder === true) args.push('--responder')
   if (isQuiet === true) args.push('--quiet')
+  if (isRateLimited === true) args.push('--rate-limit')
   return args
 }

@@ -83,6 +83,7 @@ async function bridgeOptions(url: string, flags: Flags): Promise<BridgeCommandOp
   const endpoint = await endpointFlags(flags)
   const { name, present = [], topic, storage } = flags
   if (name === '' || name.length > MAX_NAME) throw new UsageError(`--name takes 1 to ${MAX_NAME} characters`)
+  if (!/^wss?:\/\//.test(url)) throw new UsageError(`${url}: a signalling server is at ws://host:port or wss://`)
   if (present.length === 0 && flags.open !== true)
     throw new UsageError('say with --present who may be seen by the earlier stack, or --open for whoever writes')
   const join = (flags.join ?? []).map((text) => {

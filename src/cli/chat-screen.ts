@@ -25,7 +25,7 @@ export interface Screen {
   readonly rows: readonly string[]
   /** From the top left, 0-based. */
   readonly cursor: { readonly row: number; readonly column: number }
-  /** Messages of others that can be seen, at least their first row. */
+  /** Messages of others that can be seen, at least their last row. */
   readonly seen: readonly OtherEntry[]
   /** Rows that could be scrolled back. */
   readonly maxScroll: number
@@ -104,14 +104,15 @@ interface Log {
 }
 
 function renderLog(model: ChatModel, columns: number, height: number, style: ScreenStyle, wanted: number): Log {
-  const all: { text: string; entry: Entry; isFirst: boolean }[] = []
+  const all: { text: string; entry: Entry; isLast: boolean }[] = []
   // from the newest back, no further than is to be seen
   const { entries } = model
   let needed = height + wanted
   const blocks: (typeof all)[] = []
   for (let index = entries.length - 1; index >= 0 && needed > 0; index--) {
     const entry = entries[index]!
-    const block = entryRows(entry, columns, style).map((text, row) => ({ text, entry, isFirst: row === 0 }))
+    const rows = entryRows(entry, columns, style)
+    const block = rows.map((text, row) => ({ text, entry, isLast: row === rows.length - 1 }))
     needed -= block.length
     blocks.push(block)
   }
@@ -120,7 +121,7 @@ function renderLog(model: ChatModel, columns: number, height: number, style: Scr
   const scroll = Math.min(wanted, maxScroll)
   const end = all.length - scroll
   const visible = all.slice(Math.max(0, end - height), end)
-  const seen = visible.flatMap(({ entry, isFirst }) => (isFirst && entry.kind === 'other' ? [entry] : []))
+  const seen = visible.flatMap(({ entry, isLast }) => (isLast && entry.kind === 'other' ? [entry] : []))
   const empty = Array.from({ length: height - visible.length }, () => '')
   return { rows: [...empty, ...visible.map(({ text }) => text)], seen, scroll, maxScroll }
 }

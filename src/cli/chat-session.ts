@@ -4,16 +4,10 @@
  */
 import { encodeUtf8, messageOf } from '../bytes/index.ts'
 import type { ConnectTarget, WaitOptions } from '../endpoint/index.ts'
-import type {
-  DeliveryState,
-  IncomingMessage,
-  NodePathEvent,
-  PeerEvent,
-  PeerInfo,
-  ReceiptState,
-} from '../envelope/index.ts'
+import type { IncomingMessage, NodePathEvent, PeerEvent, PeerInfo, ReceiptState } from '../envelope/index.ts'
 import { type EndpointAddr, EndpointId, IdentityError, parseTarget } from '../identity/index.ts'
 import { type ChatCommand, HELP } from './chat-command.ts'
+import { Said, type SaidReceipt, type Unsettled } from './chat-said.ts'
 import { findPeer } from './chat-who.ts'
 import { Outbox } from './gossip-outbox.ts'
 import { aborted } from './run.ts'
@@ -39,11 +33,7 @@ export interface TalkNode {
 }
 
 /** What is needed of a `Receipt`. */
-export interface TalkReceipt extends AsyncIterable<ReceiptState> {
-  readonly id: string
-  readonly state: DeliveryState
-  readonly holders: number
-}
+export interface TalkReceipt extends SaidReceipt, AsyncIterable<ReceiptState> {}
 
 export interface TalkOptions {
   readonly node: TalkNode
@@ -73,13 +63,6 @@ export interface TalkCounts {
   readonly received: number
 }
 
-/** `text`: the beginning of it. */
-export interface TalkRest {
-  readonly id: string
-  readonly text: string
-  readonly holders: number
-}
-
 type Target = EndpointAddr | EndpointId
 
 interface Outgoing {
@@ -91,34 +74,29 @@ interface Outgoing {
 export class Talk {
   readonly #options: TalkOptions
   readonly #outbox: Outbox<Outgoing>
-  /** Neither delivered nor failed, with what they say. */
-  readonly #open = new Map<TalkReceipt, string>()
-  /** They may be delivered yet. */
-  readonly #failed = new Map<TalkReceipt, string>()
+  readonly #said = new Said()
   readonly #unread = new Map<string, IncomingMessage>()
   #partner: Target | undefined
-  #said = 0
   #lost = 0
   #received = 0
-  #waiters: (() => void)[] = []
 
   constructor(options: TalkOptions) {
     this.#options = options
     this.#partner = options.partner
     this.#outbox = new Outbox({
       capacity: MAX_WAITING,
-      isReady: () => this.#partner !== undefined && this.#open.size < MAX_OPEN,
+      isReady: () => this.#partner !== undefined && this.#said.openCount < MAX_OPEN,
       send: (line) => this.#send(line),
       lost: ({ text }, error) => this.#notSent(`not sent: ${JSON.stringify(excerpt(text))}: ${messageOf(error)}`),
     })
   }
 
   get counts(): TalkCounts {
-    const rest = this.rest
+    const { count, rest } = this.#said
     const kept = rest.filter(({ holders }) => holders > 0).length
     return {
-      said: this.#said,
-      delivered: this.#said - rest.length,
+      said: count,
+      delivered: count - rest.length,
       kept,
       undelivered: rest.length - kept + this.#lost + this.#outbox.size,
       received: this.#received,
@@ -126,10 +104,8 @@ export class Talk {
   }
 
   /** What was said and is not delivered, oldest first. */
-  get rest(): TalkRest[] {
-    return [...this.#failed, ...this.#open]
-      .filter(([{ state }]) => state !== 'delivered' && state !== 'read')
-      .map(([{ id, holders }, text]) => ({ id, text, holders }))
+  get rest(): Unsettled[] {
+    return this.#said.rest
   }
 
   /** Whom lines go to. */
@@ -241,8 +217,7 @@ export class Talk {
     const begin = now()
     const bytes = encodeUtf8(text)
     const receipt = await node.send(target, bytes)
-    this.#said++
-    this.#open.set(receipt, excerpt(text))
+    this.#said.add(receipt, excerpt(text))
     const id = idOf(target)
     reporter.event({ event: 'said', id: receipt.id, ...this.#addressee(id), text, bytes: bytes.length })
     this.#follow(receipt, id, begin)
@@ -272,14 +247,8 @@ export class Talk {
   }
 
   #settle(receipt: TalkReceipt): void {
-    const { state } = receipt
-    const text = this.#open.get(receipt)
-    if (text !== undefined && (state === 'delivered' || state === 'read' || state === 'failed')) {
-      this.#open.delete(receipt)
-      if (state === 'failed') this.#failed.set(receipt, text)
-      this.#outbox.wake()
-    }
-    for (const waiter of this.#waiters.splice(0)) waiter()
+    this.#said.changed(receipt)
+    this.#outbox.wake()
   }
 
   #addressee(id: EndpointId): { readonly to: string; readonly name: string } {
@@ -290,26 +259,9 @@ export class Talk {
   async #drain(): Promise<void> {
     const { interrupted, reporter, waitMs, keptGraceMs } = this.#options
     const limit = AbortSignal.any([interrupted, AbortSignal.timeout(waitMs)])
-    if (this.#outbox.size > 0 || this.#open.size > 0) reporter.note('waiting until everything is delivered')
+    if (this.#outbox.size > 0 || this.#said.openCount > 0) reporter.note('waiting until everything is delivered')
     await this.#outbox.drained(limit)
-    while (this.#open.size > 0 && !limit.aborted) {
-      const isKept = [...this.#open.keys()].every(({ holders }) => holders > 0)
-      const isChanged = await this.#changed(isKept ? AbortSignal.any([limit, AbortSignal.timeout(keptGraceMs)]) : limit)
-      if (isKept && !isChanged) return
-    }
-  }
-
-  /** Whether something changed before the signal was aborted. */
-  #changed(signal: AbortSignal): Promise<boolean> {
-    return new Promise((resolve) => {
-      const onAbort = (): void => resolve(false)
-      if (signal.aborted) return onAbort()
-      signal.addEventListener('abort', onAbort, { once: true })
-      this.#waiters.push(() => {
-        signal.removeEventListener('abort', onAbort)
-        resolve(true)
-      })
-    })
+    await this.#said.settled(limit, keptGraceMs)
   }
 
   // whom

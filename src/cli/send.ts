@@ -2,7 +2,8 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { TomNode } from '../envelope/node.ts'
 import type { EndpointAddr } from '../identity/index.ts'
-import type { TalkReceipt } from './chat-session.ts'
+import { isDelivered } from './chat-said.ts'
+import type { TalkNode, TalkReceipt } from './chat-session.ts'
 import type { Output } from './reporter.ts'
 import { UsageError } from './run.ts'
 import { JsonTalkReporter, nodes, type TalkReporter, TextTalkReporter } from './tom-node-events.ts'
@@ -94,35 +95,52 @@ export async function readInput(
 
 /** Resolves with whether the recipient has acknowledged it, once the node is closed. */
 export async function send(bytes: Uint8Array, options: SendCommandOptions, run: SendRun): Promise<boolean> {
-  const { target, join, storage } = options
+  const { name, topic, target, join, storage, timeoutMs } = options
   const { reporter, interrupted } = run
   const node = await TomNode.start(tomNodeOptions(options, [target, ...join], run))
-  const to = target.id.toString()
-  const name = (): string => node.peer(target.id)?.name ?? ''
-  const begin = performance.now()
   let receipt: TalkReceipt
   try {
-    reporter.event({
-      event: 'started',
-      name: options.name,
-      id: node.id.toString(),
-      topic: options.topic.toString(),
-      storage: storage !== undefined,
-    })
-    receipt = await node.send(target, bytes)
-    reporter.event({ event: 'said', id: receipt.id, to, name: name(), text: textOf(bytes), bytes: bytes.length })
-    for await (const { state, holders } of until(
-      receipt,
-      AbortSignal.any([interrupted, AbortSignal.timeout(options.timeoutMs)]),
-    )) {
-      const path = pathOf(node.peer(target.id))?.kind ?? null
-      const after_ms = Math.round((performance.now() - begin) * 1000) / 1000
-      reporter.event({ event: 'state', id: receipt.id, to, name: name(), state, holders, path, after_ms })
-      if (isDelivered(state) || state === 'failed') break
-    }
+    const id = node.id.toString()
+    reporter.event({ event: 'started', name, id, topic: topic.toString(), storage: storage !== undefined })
+    const limit = AbortSignal.any([interrupted, AbortSignal.timeout(timeoutMs)])
+    receipt = await deliver(bytes, { node, target, reporter, limit, now: () => performance.now() })
   } finally {
     await node.close()
   }
+  return conclude(receipt, storage, reporter)
+}
+
+export interface Delivery {
+  readonly node: Pick<TalkNode, 'send' | 'peer'>
+  readonly target: EndpointAddr
+  readonly reporter: TalkReporter
+  /** Aborted when it is not waited for any longer. */
+  readonly limit: AbortSignal
+  /** Monotonic, ms. */
+  now(): number
+}
+
+/** Tells what becomes of a message until it is delivered or failed, or the limit is reached. */
+export async function deliver(
+  bytes: Uint8Array,
+  { node, target, reporter, limit, now }: Delivery,
+): Promise<TalkReceipt> {
+  const to = target.id.toString()
+  const name = (): string => node.peer(target.id)?.name ?? ''
+  const begin = now()
+  const receipt = await node.send(target, bytes)
+  reporter.event({ event: 'said', id: receipt.id, to, name: name(), text: textOf(bytes), bytes: bytes.length })
+  for await (const { state, holders } of until(receipt, limit)) {
+    const path = pathOf(node.peer(target.id))?.kind ?? null
+    const after_ms = Math.round((now() - begin) * 1000) / 1000
+    reporter.event({ event: 'state', id: receipt.id, to, name: name(), state, holders, path, after_ms })
+    if (isDelivered(state) || state === 'failed') break
+  }
+  return receipt
+}
+
+/** Says what became of it: whether it is delivered. */
+export function conclude(receipt: TalkReceipt, storage: string | undefined, reporter: TalkReporter): boolean {
   const isSuccess = isDelivered(receipt.state)
   const isKept = !isSuccess && receipt.holders > 0
   if (!isSuccess) reporter.note(outcome(receipt, storage))
@@ -135,10 +153,6 @@ export async function send(bytes: Uint8Array, options: SendCommandOptions, run: 
     received: 0,
   })
   return isSuccess
-}
-
-function isDelivered(state: TalkReceipt['state']): boolean {
-  return state === 'delivered' || state === 'read'
 }
 
 /** What is known of a message that was not acknowledged. */

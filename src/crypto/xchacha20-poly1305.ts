@@ -4,7 +4,6 @@
  */
 import { hchacha } from '@noble/ciphers/chacha.js'
 import { chacha20KeyWords } from './chacha20-block.ts'
-import { TAG_LENGTH } from './key-lengths.ts'
 import type { AeadKey, CryptoProvider } from './provider.ts'
 
 /** Bytes. Drawn at random for each message, or made so that it is not used twice with a key. */
@@ -37,7 +36,6 @@ export function sealXChaCha(
 
 /** Undoes `sealXChaCha` in place. The length of the text; -1 where it is too short or does not authenticate: then it is garbage. */
 export function openXChaCha(crypto: CryptoProvider, key: Uint8Array, nonce: Uint8Array, bytes: Uint8Array): number {
-  if (bytes.length < TAG_LENGTH) return -1
   const message = messageKey(crypto, key, nonce)
   const end = message.open(bytes, 0, 0, bytes.length, 0, 0)
   message.free()

@@ -177,6 +177,11 @@ test('scrolling back, and what of it is seen for the first time', () => {
   const bottom = renderScreen(model, TYPED, size, PLAIN, 0)
   expect(bottom.rows[4]).toContain('line 49')
   expect(bottom.seen.map(({ id }) => id)).toEqual(['m45', 'm46', 'm47', 'm48', 'm49'])
+  model.apply(message({ id: 'tall', text: 'a\nb\nc' }))
+  // its beginning alone is not all of it
+  expect(renderScreen(model, TYPED, size, PLAIN, 1).seen.map(({ id }) => id)).toEqual(['m47', 'm48', 'm49'])
+  expect(renderScreen(model, TYPED, { columns: 60, rows: 4 }, PLAIN, 0).seen.map(({ id }) => id)).toEqual(['tall'])
+  model.entries.pop()
   const back = renderScreen(model, TYPED, size, PLAIN, 10)
   expect(back.rows[4]).toContain('line 39')
   expect(visible(back.rows).at(-1)).toContain(' · 10 rows back (PageDown)')

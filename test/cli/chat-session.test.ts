@@ -150,8 +150,13 @@ test('an interruption ends it at once; --stay makes the end of the input none', 
   await settle()
   node.sent[0]!.receipt.become('delivered')
   await settle()
+  let isOver = false
+  done.then(() => {
+    isOver = true
+  })
   node.hears(A, 'still there?')
   await settle()
+  expect(isOver).toBe(false)
   interrupt()
   await done
   expect(talk.counts).toEqual({ said: 1, delivered: 1, kept: 0, undelivered: 0, received: 1 })

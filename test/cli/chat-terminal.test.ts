@@ -160,6 +160,8 @@ test('messages are read once they can be seen, and only then', () => {
   expect(seen).toEqual([])
   terminal.open()
   painted(here)
+  terminal.note('another screen')
+  painted(here)
   expect(seen).toEqual(['0'])
   // scrolled back, new ones are below the screen
   for (let index = 1; index <= 20; index++) terminal.event(message(String(index), `line ${index}`))

@@ -1,12 +1,15 @@
 /** `tom chat` as processes over loopback: two who talk, what a pipe does, how it ends. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { talkCommand } from '../../src/cli/chat.ts'
+import { type ChatCommandOptions, chat, inputCommands, talkCommand } from '../../src/cli/chat.ts'
 import { writeKeyFile } from '../../src/cli/key-file.ts'
-import { EndpointTicket, SecretKey } from '../../src/identity/index.ts'
+import type { TalkEvent } from '../../src/cli/tom-node-events.ts'
+import { TomNode } from '../../src/envelope/node.ts'
+import { TopicId } from '../../src/gossip/index.ts'
+import { EndpointAddr, EndpointTicket, SecretKey } from '../../src/identity/index.ts'
 import { events } from './events.ts'
 import { Talker } from './support/talker.ts'
-import { folder, run, runEach, useTom } from './tom.ts'
+import { folder, runEach, useTom } from './tom.ts'
 
 useTom()
 
@@ -107,47 +110,80 @@ test('readable on a pipe: who, the ticket, the other, the message, its delivery'
   expect(ended.stdout).toMatch(/\n0 said, 0 delivered; 1 received\n$/)
 })
 
-test('what was not delivered is exit code 1 and said; nothing to say is not', async () => {
-  const nobody = SecretKey.generate().id.toString()
-  const waitingForSomebody = new Talker('chat', ...LOOPBACK, '--wait', '50')
-  waitingForSomebody.type('anybody there?\n')
-  waitingForSomebody.endInput()
-  const toNobody = new Talker('chat', nobody, ...LOOPBACK, '--wait', '50')
-  toNobody.type('hello\n')
-  toNobody.endInput()
-  const [lonely, unheard, silent] = await Promise.all([
-    waitingForSomebody.ended,
-    toNobody.ended,
-    run('chat', ...LOOPBACK),
-  ])
-  expect(lonely.code).toBe(1)
-  expect(lonely.stdout).toMatch(/\n0 said, 0 delivered, 1 NOT DELIVERED; 0 received\n$/)
-  expect(unheard.code).toBe(1)
-  expect(unheard.stdout).toMatch(
-    /\nnot delivered: "hello" \([0-9a-f]{8}\)\n1 said, 0 delivered, 1 NOT DELIVERED; 0 received\n$/,
+const OPTIONS: ChatCommandOptions = {
+  relays: [],
+  bind: ['127.0.0.1:0'],
+  name: '',
+  topic: TopicId.parse('tom-protocol-gossip-discovery-v1'),
+  topicText: 'tom-protocol-gossip-discovery-v1',
+  join: [],
+  storage: undefined,
+  partner: undefined,
+  isStaying: false,
+  waitMs: 10_000,
+}
+
+interface Talked {
+  readonly isSuccess: boolean
+  readonly events: readonly TalkEvent[]
+  readonly notes: readonly string[]
+}
+
+/** The command in this process, with these lines as its input. */
+async function talked(options: Partial<ChatCommandOptions>, ...lines: string[]): Promise<Talked> {
+  const events: TalkEvent[] = []
+  const notes: string[] = []
+  const input = (async function* (): AsyncGenerator<Uint8Array> {
+    for (const line of lines) yield new TextEncoder().encode(`${line}\n`)
+  })()
+  const isSuccess = await chat(
+    { ...OPTIONS, ...options },
+    {
+      output: { stdout: () => {}, stderr: (line) => void notes.push(line) },
+      reporter: { event: (event) => void events.push(event), note: (line) => void notes.push(line) },
+      terminal: undefined,
+      commands: inputCommands(input, false),
+      isRead: false,
+      interrupted: new AbortController().signal,
+    },
   )
-  expect(silent).toMatchObject({ code: 0, stderr: '' })
+  return { isSuccess, events, notes }
+}
+
+test('what was not delivered is a failure and said; nothing to say is none', async () => {
+  const partner = new EndpointAddr(SecretKey.generate().id)
+  const [lonely, unheard, silent] = await Promise.all([
+    talked({ waitMs: 50 }, 'anybody there?'),
+    talked({ waitMs: 50, partner }, 'hello'),
+    talked({}),
+  ])
+  expect(lonely.isSuccess).toBe(false)
+  expect(lonely.events.at(-1)).toMatchObject({ event: 'ended', said: 0, undelivered: 1 })
+  expect(unheard.isSuccess).toBe(false)
+  expect(unheard.events.at(-1)).toMatchObject({ event: 'ended', said: 1, delivered: 0, kept: 0, undelivered: 1 })
+  expect(unheard.notes.at(-1)).toMatch(/^not delivered: "hello" \([0-9a-f]{8}\)$/)
+  expect(silent.isSuccess).toBe(true)
 })
 
-test('what one says is delivered later where there is a storage folder', async () => {
-  const key = join(folder, 'alice.key')
-  const secret = SecretKey.generate()
-  await writeKeyFile(key, secret)
-  const storage = join(folder, 'bob-storage')
-  const bobsKey = join(folder, 'bob.key')
-  await writeKeyFile(bobsKey, SecretKey.generate())
-  const bob = ['--storage', storage, '--secret-file', bobsKey, ...LOOPBACK]
-  const first = new Talker('chat', secret.id.toString(), ...bob, '--wait', '50')
-  first.type('for later\n')
-  first.endInput()
-  const { code, stdout } = await first.ended
-  expect(code).toBe(1)
-  expect(stdout).toContain(`${storage} has them, too: start again with it to go on`)
-  const alice = await waiting('--secret-file', key, '--json')
-  const second = new Talker('chat', alice.ticket, ...bob, '--stay')
-  await alice.tom.match(/"text":"for later"/)
-  for (const tom of [second, alice.tom]) tom.interrupt()
-  for (const tom of [second, alice.tom]) expect((await tom.ended).code).toBe(0)
+test('with a storage folder what was not delivered is delivered by the next run', async () => {
+  const alice = SecretKey.generate()
+  const bob = { storage: join(folder, 'bob'), secretKey: SecretKey.generate() }
+  const first = await talked({ ...bob, partner: new EndpointAddr(alice.id), waitMs: 50 }, 'for later')
+  expect(first.isSuccess).toBe(false)
+  expect(first.notes.at(-1)).toBe(`${bob.storage} has them, too: start again with it to go on`)
+  const node = await TomNode.start({ bind: ['127.0.0.1:0'], secretKey: alice })
+  try {
+    const texts: string[] = []
+    const reading = (async () => {
+      for await (const { bytes } of node.messages()) if (texts.push(new TextDecoder().decode(bytes)) === 2) return
+    })()
+    const second = await talked({ ...bob, partner: node.endpoint.addr() }, 'and now')
+    await reading
+    expect(second.isSuccess).toBe(true)
+    expect(texts.sort()).toEqual(['and now', 'for later'])
+  } finally {
+    await node.close()
+  }
 })
 
 test('the command for others: the same topic, quoted for a shell', () => {

@@ -1,9 +1,11 @@
 /** `tom send` as a process over loopback: delivered or not, text or bytes, and how it says so. */
 import { expect, test } from 'vitest'
-import { readInput } from '../../src/cli/send.ts'
+import { conclude, deliver, readInput } from '../../src/cli/send.ts'
+import type { TalkEvent } from '../../src/cli/tom-node-events.ts'
 import { TomNode } from '../../src/envelope/node.ts'
-import { SecretKey } from '../../src/identity/index.ts'
+import { EndpointAddr, SecretKey } from '../../src/identity/index.ts'
 import { events } from './events.ts'
+import { FakeNode, type FakeReceipt, idOf } from './support/fake-node.ts'
 import { Talker } from './support/talker.ts'
 import { run, runEach, useTom } from './tom.ts'
 
@@ -69,23 +71,54 @@ test('nobody there: code 1 after --timeout, with what happened', async () => {
   expect(stdout).toMatch(/\nnot delivered: nobody was reached\n1 said, 0 delivered, 1 NOT DELIVERED; 0 received\n$/)
 })
 
-test('nobody there, but in the swarm is somebody who keeps it: code 1, and who has it', async () => {
-  await withListener(async (node) => {
-    const nobody = SecretKey.generate().id.toString()
-    const { code, stdout } = await run(
-      'send',
-      nobody,
-      'hello',
-      ...LOOPBACK,
-      '--join',
-      node.ticket().toString(),
-      '--timeout',
-      '4000',
-    )
-    expect(code).toBe(1)
-    expect(stdout).toMatch(/\nnot delivered: [^;\n]*; 1 node will deliver it when the recipient returns\n/)
-    expect(stdout).toMatch(/\n1 said, 0 delivered, 1 kept by others until they can be; 0 received\n$/)
+/** What is told of a message whose receipt the test moves. */
+async function told(
+  act: (receipt: FakeReceipt, limit: AbortController) => void,
+  storage?: string,
+): Promise<{ isSuccess: boolean; states: string[]; notes: string[]; ended: TalkEvent | undefined }> {
+  const node = new FakeNode()
+  const limit = new AbortController()
+  const events: TalkEvent[] = []
+  const notes: string[] = []
+  const reporter = {
+    event: (event: TalkEvent) => void events.push(event),
+    note: (line: string) => void notes.push(line),
+  }
+  const bytes = new TextEncoder().encode('hello')
+  const delivering = deliver(bytes, {
+    node,
+    target: new EndpointAddr(idOf(2)),
+    reporter,
+    limit: limit.signal,
+    now: () => 0,
   })
+  await new Promise((resolve) => setImmediate(resolve))
+  act(node.sent[0]!.receipt, limit)
+  const isSuccess = conclude(await delivering, storage, reporter)
+  const states = events.flatMap((event) => (event.event === 'state' ? [`${event.state} ${event.holders}`] : []))
+  return { isSuccess, states, notes, ended: events.at(-1) }
+}
+
+test('it waits until the recipient has acknowledged it, and no state but that is a success', async () => {
+  const delivered = await told((receipt) => {
+    for (const state of ['sent', 'relayed', 'delivered', 'read'] as const) receipt.become(state)
+  })
+  expect(delivered).toMatchObject({ isSuccess: true, notes: [], ended: { delivered: 1, kept: 0, undelivered: 0 } })
+  expect(delivered.states).toEqual(['pending 0', 'sent 0', 'relayed 0', 'delivered 0'])
+  const failed = await told((receipt) => receipt.become('failed'))
+  expect(failed).toMatchObject({ isSuccess: false, ended: { delivered: 0, kept: 0, undelivered: 1 } })
+  expect(failed.notes).toEqual(['not delivered: nobody was reached'])
+})
+
+test('when it is not waited for any longer, it says who has the message', async () => {
+  const kept = await told((receipt, limit) => {
+    receipt.become('sent', 2)
+    limit.abort(new Error('time is up'))
+  }, '/storage')
+  expect(kept).toMatchObject({ isSuccess: false, ended: { delivered: 0, kept: 1, undelivered: 0 } })
+  expect(kept.notes).toEqual([
+    'not delivered: the recipient did not answer; 2 nodes will deliver it when the recipient returns; /storage has it: start again with it to go on',
+  ])
 })
 
 test('the input has bounds: not nothing, not more than an envelope', async () => {

@@ -75,15 +75,17 @@ test('spec/relay.md §1.7: a WebSocket without headers, binary', async () => {
 })
 
 test('messages both ways; text is skipped while nobody wants it', async () => {
-  const { stub, link, messages } = await open()
+  const { stub, link, messages, ends } = await open()
   link.send(Uint8Array.of(1, 2, 3, 4), 1, 3)
   link.send(Uint8Array.of(5))
   link.flush()
   expect(stub.sent).toEqual([Uint8Array.of(2, 3), Uint8Array.of(5)])
   stub.onmessage!({ data: Uint8Array.of(7, 8).buffer })
   stub.onmessage!({ data: 'text' })
+  stub.onmessage!({ data: 'x'.repeat(101) })
   stub.onmessage!({ data: new ArrayBuffer(0) })
   expect(messages).toEqual([Uint8Array.of(7, 8), new Uint8Array(0)])
+  expect(ends).toEqual([])
   link.pause()
   link.resume()
 })

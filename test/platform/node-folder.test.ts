@@ -248,6 +248,24 @@ describe('the lock of a NodeFolder', () => {
     })
   })
 
+  test.skipIf(process.platform !== 'linux')('a machine that got another name since is asked all the same', async () => {
+    const path = temporaryPath()
+    const first = await openFolder(path)
+    const self = holder(path)
+    await first.close()
+    const lock = (content: object): void =>
+      writeFileSync(join(path, 'lock'), JSON.stringify({ ...self, host: 'elsewhere', ...content }))
+    lock({})
+    await expect(NodeFolder.open(path)).rejects.toMatchObject({
+      pid: process.pid,
+      message: expect.stringContaining('this process uses'),
+    })
+    lock({ pid: 2 ** 30 })
+    await (await openFolder(path)).close()
+    lock({ pid: 2 ** 30, space: 'another boot' })
+    await expect(NodeFolder.open(path)).rejects.toMatchObject({ host: 'elsewhere' })
+  })
+
   test('whoever lost the lock does not remove it from its new holder', async () => {
     const path = temporaryPath()
     const first = await openFolder(path)

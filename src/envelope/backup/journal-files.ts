@@ -88,7 +88,7 @@ export type WrittenGeneration =
   /** `mayExist`: after a crash the new generation may be found, so nothing may be added to the old one. */
   | { readonly isDone: false; readonly error: unknown; readonly mayExist: boolean }
 
-/** Writes all of `content` into a new file that takes its name when it is on the disk, and waits until the name is there too. Never rejects. */
+/** Writes all of `content` into a new file, of a number that was never used, that takes its name when it is on the disk, and waits until the name is there too. Never rejects. */
 export async function writeGeneration(
   folder: Folder,
   generation: number,
@@ -100,8 +100,6 @@ export async function writeGeneration(
   let mayExist = false
   let file: AppendFile | undefined
   try {
-    // a leftover would become part of it
-    await folder.remove(unfinished)
     file = await folder.open(unfinished)
     const writer = new RecordWriter(generation, 0)
     for (const record of recordsOf(content)) {

@@ -20,7 +20,7 @@ import type { JournalRecord, Restored } from './stored-message.ts'
 export interface JournalOptions {
   /** Now, ms since 1970. */
   readonly wall: number
-  /** TomError STORAGE_FAILED: something could not be written. Once until writing works again. */
+  /** TomError STORAGE_FAILED: something could not be written, or not be cleared away. Once until that works again. */
   readonly onError: (error: unknown) => void
   readonly settings?: Partial<JournalSettings>
 }
@@ -34,6 +34,8 @@ export interface JournalStats {
   readonly compactions: number
   /** Attempts to write that failed. */
   readonly failures: number
+  /** Records in memory that are not durable yet. */
+  readonly waiting: number
 }
 
 export interface JournalSettings {
@@ -94,6 +96,8 @@ export class Journal {
   /** No compaction for its own sake before the file is this long: the last one failed. */
   #compactFrom = 0
   #isFailing = false
+  /** The last compaction failed. */
+  #isGrowing = false
   #closing: Promise<void> | undefined
   #records = 0
   #syncs = 0
@@ -138,6 +142,7 @@ export class Journal {
       syncs: this.#syncs,
       compactions: this.#compactions,
       failures: this.#failures,
+      waiting: this.#queue.length,
     }
   }
 
@@ -198,7 +203,8 @@ export class Journal {
         const text = `nothing can be written to the storage folder: ${textOf(error)}`
         throw new TomError('STORAGE_FAILED', text, { cause: error })
       }
-      this.#report(error)
+      if (this.#health === 'tail') this.#reportGrowth(error)
+      else this.#report(error)
     }
     if (this.#health === 'tail') await this.#adopt()
   }
@@ -243,9 +249,11 @@ export class Journal {
     const isTooLong = this.#end > this.#settings.maxFileBytes
     if (this.#health === 'file' || isTooLong || this.#isCompactionDue()) {
       const queued = this.#queue.length
+      const isForRoom = this.#health === 'good' && !isTooLong
       const error = await this.#rewrite()
       if (error === undefined) return
-      this.#report(error)
+      if (isForRoom) this.#reportGrowth(error)
+      else this.#report(error)
       if (this.#health === 'file' || isTooLong) {
         this.#postpone(queued)
         return
@@ -332,6 +340,7 @@ export class Journal {
     this.#isNamed = true
     this.#isSuperseded = false
     this.#compactFrom = 0
+    this.#isGrowing = false
     this.#compactions++
     this.#syncs++
     this.#succeeded(queued)
@@ -367,9 +376,19 @@ export class Journal {
     this.#failures++
     if (this.#isFailing) return
     this.#isFailing = true
-    const text = `the storage cannot be written, and what is new will not survive the end of this process: ${textOf(error)}`
+    this.#tell('cannot be written, and what is new will not survive the end of this process', error)
+  }
+
+  #reportGrowth(error: unknown): void {
+    this.#failures++
+    if (this.#isGrowing) return
+    this.#isGrowing = true
+    this.#tell('cannot be cleared of what is over, and grows', error)
+  }
+
+  #tell(what: string, error: unknown): void {
     try {
-      this.#onError(new TomError('STORAGE_FAILED', text, { cause: error }))
+      this.#onError(new TomError('STORAGE_FAILED', `the storage ${what}: ${textOf(error)}`, { cause: error }))
     } catch {
       // what the owner does with it must not stop us
     }

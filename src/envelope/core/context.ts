@@ -49,5 +49,8 @@ export function sendSigned(
   via: readonly PeerKey[] = [],
 ): void {
   const { wire } = context.sealer.seal({ to, via, type, payload, timestamp: context.clock.wall })
-  context.transmissions.send(via[0] ?? to, wire)
+  const [hop] = via
+  if (hop === undefined) context.transmissions.send(to, wire)
+  // the hop may be gone for good, and the way is signed
+  else context.transmissions.send(hop, wire, (isAccepted) => isAccepted || sendSigned(context, to, type, payload))
 }

@@ -27,11 +27,14 @@ export class Courier {
     this.#context = context
   }
 
-  /** `peer` seems to be there: what is kept for it goes to it. */
-  wake(peer: PeerKey): void {
+  /**
+   * `peer` seems to be there: what is kept for it goes to it. `wasAway`: until now it was not, so what the transport took for it lately may be lost, with it or with a hop that could not reach
+   * it either, and goes as well.
+   */
+  wake(peer: PeerKey, wasAway = false): void {
     const { mailbox, clock, settings } = this.#context
     if (this.#rounds.has(peer)) return
-    const youngest = clock.now - settings.bringAgainMs
+    const youngest = wasAway ? clock.now : clock.now - settings.bringAgainMs
     const queue = mailbox.forRecipient(peer).filter(({ id, from }) => {
       const way = this.#ways.get(keyOf(id, from))
       return way === undefined || (!way.isOnItsWay && way.takenAt <= youngest)

@@ -34,8 +34,13 @@ export class Friction {
 
   /** Admits now, or later, or not at all: then it is counted. */
   receive(arrival: Arrival): void {
-    const { from } = arrival.envelope
+    const { id, from } = arrival.envelope
     const held = this.#held.get(from)
+    // one that waits already takes no second place
+    if (held?.some(({ envelope }) => envelope.id === id) === true) {
+      this.#context.counters.duplicates++
+      return
+    }
     if (held === undefined && this.#maySend(arrival.envelope)) this.#admit(arrival)
     else if (this.#hasRoom(arrival, held)) this.#hold(arrival, held)
     else this.#context.refuse(arrival.link, 'SENDER_FLOOD')

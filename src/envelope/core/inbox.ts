@@ -69,7 +69,7 @@ export class Inbox {
   }
 
   #receive(frame: Uint8Array, link: PeerKey): void {
-    const { clock, keys, sealer, budgets, trusts } = this.#context
+    const { clock, keys, sealer, router, budgets, trusts } = this.#context
     if (!trusts(link) && !budgets.mayReceiveFrom(link, clock.now)) {
       this.#context.refuse(link, 'LINK_FLOOD')
       return
@@ -79,19 +79,22 @@ export class Inbox {
     sealer.verify(envelope)
     const { from, timestamp } = envelope
     if (from === link || Math.abs(clock.wall - timestamp) < this.#context.settings.freshMs) this.#alive(from)
-    this.#friction.receive({ envelope, length: frame.length, link })
+    const arrival = { envelope, length: frame.length, link }
+    const verdict = router.route(envelope, clock.now, clock.wall)
+    // W12: what is known already costs its author nothing, or whoever repeats it could silence him
+    if (verdict.kind === 'deliver' || verdict.kind === 'forward') this.#friction.receive(arrival)
+    else this.#act(arrival, verdict)
   }
 
   /** Verified, and within its author's budget. */
-  #admit({ envelope, length, link }: Arrival): void {
+  #admit(arrival: Arrival): void {
     const { clock, router } = this.#context
     try {
-      const verdict = router.route(envelope, clock.now, clock.wall)
-      if (verdict.kind === 'reject') this.#context.refuse(link, verdict.code)
-      else this.#act(envelope, length, link, verdict)
+      // once more: it may have waited
+      this.#act(arrival, router.route(arrival.envelope, clock.now, clock.wall))
     } catch (error) {
       if (!(error instanceof EnvelopeError)) throw error
-      this.#context.refuse(link, error.code)
+      this.#context.refuse(arrival.link, error.code)
     }
   }
 
@@ -100,9 +103,12 @@ export class Inbox {
     if (change !== undefined) this.#context.onPeerChange(change)
   }
 
-  #act(envelope: Envelope, length: number, link: PeerKey, verdict: Exclude<Verdict, { kind: 'reject' }>): void {
+  #act({ envelope, length, link }: Arrival, verdict: Verdict): void {
     const { counters, router, clock } = this.#context
     switch (verdict.kind) {
+      case 'reject':
+        this.#context.refuse(link, verdict.code)
+        return
       case 'deliver':
         this.#deliver(envelope, link)
         return
@@ -128,34 +134,41 @@ export class Inbox {
   }
 
   #deliver(envelope: Envelope, link: PeerKey): void {
-    const { router, clock } = this.#context
+    if (envelope.type === 'Chat' || envelope.type === 'Heartbeat') {
+      this.#queue(envelope, link)
+      return
+    }
+    try {
+      this.#attend(envelope, link)
+    } finally {
+      // also where it made no sense: repeated, it would cost its author again
+      this.#context.router.delivered(envelope, this.#context.clock.wall)
+    }
+  }
+
+  /** What nodes say to each other. Throws EnvelopeError. */
+  #attend(envelope: Envelope, link: PeerKey): void {
     switch (envelope.type) {
-      case 'Chat':
-      case 'Heartbeat':
-        this.#queue(envelope, link)
-        return
       case 'BackupReplicate':
       case 'BackupStore':
       case 'BackupDeliver':
         this.#custody.onReplica(envelope)
-        break
+        return
       case 'BackupReplicateAck':
         this.#custody.onReplicaAck(envelope)
-        break
+        return
       case 'BackupQuery':
         this.#custody.onQuery(envelope)
-        break
+        return
       case 'BackupConfirmDelivery':
         this.#custody.onConfirm(envelope)
-        break
+        return
       case 'BackupQueryResponse':
         // whoever has mail for us brings it as well
-        break
+        return
       default:
         this.#context.refuse(link, 'UNSUPPORTED_TYPE')
-        return
     }
-    router.delivered(envelope, clock.wall)
   }
 
   // messages for the application

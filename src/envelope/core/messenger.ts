@@ -278,6 +278,6 @@ export class Messenger {
 
   #onPeerChange({ peer, liveness, before, name, role, isVerified }: PeerChange): void {
     this.#context.world.emit({ kind: 'peer', peer, liveness, before, name, role, isVerified })
-    if (liveness === 'online' && before !== 'online') this.#courier.wake(peer)
+    if (liveness === 'online' && before !== 'online') this.#courier.wake(peer, true)
   }
 }

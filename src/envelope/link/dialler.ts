@@ -31,11 +31,10 @@ export class Dialler {
     this.#counters = counters
   }
 
-  /** `attempt`: 0 for the first, which goes by what is known of the peer; the others ask at our own relays as well. */
-  async dial(id: EndpointId, attempt: number): Promise<Connection> {
+  /** `attempt`: 0 for the first, which goes by what is known of the peer; the others ask at our own relays as well. `abort` gives it up; so does `close`. */
+  async dial(id: EndpointId, attempt: number, abort: AbortController): Promise<Connection> {
     if (this.#running < this.#settings.maxDials) this.#running++
     else await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    const abort = new AbortController()
     this.#aborts.add(abort)
     try {
       if (this.#closedBy !== undefined) throw this.#closedBy

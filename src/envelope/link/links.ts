@@ -22,6 +22,8 @@ import { type LinkCounters, type LinkStats, newCounters, type RefusalReason } fr
 export interface LinkHandler {
   /** `frame` is the handler's to keep; up to 2,048 bytes lie behind a small one, so copy what is kept for long. */
   onFrame(frame: Uint8Array, peer: PeerKey, kind: FrameKind): void
+  /** Each new connection, whoever dialled. */
+  onConnection(connection: Connection): void
   /** The first live connection, whoever dialled. */
   onUp(peer: PeerKey): void
   /** The last one ended. */
@@ -123,6 +125,11 @@ export class Links implements PeerLinkHost {
     this.#links.get(peer)?.outgoing.answered()
   }
 
+  /** There is news of where the peer is: a dial to where it was is not waited for. */
+  heardOf(peer: PeerKey): void {
+    this.#links.get(peer)?.outgoing.heardOf()
+  }
+
   /** The network is another one now: all peers are dialled anew when there is something to send (TRN-10). Called by itself where the endpoint's addresses tell. */
   networkChanged(): void {
     for (const link of this.#links.values()) link.outgoing.evict()
@@ -143,7 +150,7 @@ export class Links implements PeerLinkHost {
     return this.#closing !== undefined || this.#isShut
   }
 
-  /** Waits until the peers have all bytes of what was handed to `send` (default at most 3 s), then closes the connections and gives the ALPN back (TRN-7). Never rejects. */
+  /** Waits until the peers have all bytes of what was handed to `send` (default at most 3 s, and 0.3 s for connections that are not there yet), then closes the connections and gives the ALPN back (TRN-7). Never rejects. */
   close({ drainMs = this.settings.drainMs }: { readonly drainMs?: number } = {}): Promise<void> {
     this.#closing ??= this.#close(drainMs)
     return this.#closing
@@ -161,8 +168,8 @@ export class Links implements PeerLinkHost {
     this.#timer.arm(at)
   }
 
-  dial(id: EndpointId, attempt: number): Promise<Connection> {
-    return this.#dialler.dial(id, attempt)
+  dial(id: EndpointId, attempt: number, abort: AbortController): Promise<Connection> {
+    return this.#dialler.dial(id, attempt, abort)
   }
 
   received(frame: Uint8Array, peer: PeerKey, kind: FrameKind): void {
@@ -179,6 +186,10 @@ export class Links implements PeerLinkHost {
 
   refused(peer: PeerKey, reason: RefusalReason): void {
     this.#tell(() => this.#handler.onRefused(peer, reason))
+  }
+
+  connected(connection: Connection): void {
+    this.#tell(() => this.#handler.onConnection(connection))
   }
 
   up(peer: PeerKey): void {
@@ -266,17 +277,19 @@ export class Links implements PeerLinkHost {
 
   async #close(drainMs: number): Promise<void> {
     this.#endpoint.router().remove(this.#alpn)
+    const dialsUntil = this.now() + Math.min(this.settings.drainDialsMs, drainMs)
     const deadline = this.now() + drainMs
-    while (!this.#isShut && !this.#isDrained) {
+    while (!this.#isShut && !this.#isDrained(this.now() >= dialsUntil)) {
       if (this.now() >= deadline) break
-      this.wakeAt(deadline)
+      this.wakeAt(this.now() < dialsUntil ? dialsUntil : deadline)
       await this.#settledNews.wait()
     }
     this.#shut('closing')
   }
 
-  get #isDrained(): boolean {
-    for (const link of this.#links.values()) if (!link.outgoing.isSettled) return false
+  #isDrained(isLate: boolean): boolean {
+    for (const { outgoing } of this.#links.values())
+      if (!(isLate ? outgoing.isSettledButForDials : outgoing.isSettled)) return false
     return true
   }
 

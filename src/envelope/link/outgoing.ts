@@ -25,7 +25,7 @@ export interface OutgoingHost {
   now(): number
   wakeAt(at: number): void
   /** Dials; never the same peer twice at a time. */
-  dial(id: EndpointId, attempt: number): Promise<Connection>
+  dial(id: EndpointId, attempt: number, abort: AbortController): Promise<Connection>
   /** A connection was dialled: it is read, and its end is told. */
   dialled(connection: Connection): void
   /** Something was settled that a shutdown may wait for. */
@@ -48,7 +48,11 @@ export class Outgoing implements LaneHost {
   #delayed: PendingSend[] = []
   #lane: Lane | undefined = undefined
   readonly #retiring = new Set<Lane>()
-  #isDialling = false
+  /** Of the dial that is going on, and since when, ms. */
+  #dialling: AbortController | undefined = undefined
+  #dialledAt = 0
+  /** The dial was given up for a new one. */
+  #isRedialling = false
   #isPumping = false
   #isClosed = false
   #unanswered = 0
@@ -73,7 +77,14 @@ export class Outgoing implements LaneHost {
   }
 
   get isIdle(): boolean {
-    return this.isSettled && !this.#isDialling && this.#retiring.size === 0
+    return this.isSettled && this.#dialling === undefined && this.#retiring.size === 0
+  }
+
+  /** As `isSettled`, but for what waits for a connection that is not there. */
+  get isSettledButForDials(): boolean {
+    if (this.#lane !== undefined) return this.isSettled
+    for (const lane of this.#retiring) if (!lane.isSettled) return false
+    return true
   }
 
   now(): number {
@@ -117,6 +128,13 @@ export class Outgoing implements LaneHost {
     this.wakeAt(lane.retiresAt)
     this.#endRetired()
     this.#pump()
+  }
+
+  /** There is news of where the peer is: a dial that has got nowhere begins anew, with what is known now. */
+  heardOf(): void {
+    if (this.#dialling === undefined || this.now() - this.#dialledAt < this.settings.redialAfterMs) return
+    this.#isRedialling = true
+    this.#dialling.abort(new Error('the peer is dialled anew'))
   }
 
   /** A connection ended, ours or another. */
@@ -274,18 +292,22 @@ export class Outgoing implements LaneHost {
 
   /** TRN-9. */
   async #dial(): Promise<void> {
-    if (this.#isDialling || this.#isClosed) return
-    this.#isDialling = true
+    if (this.#dialling !== undefined || this.#isClosed) return
+    const abort = new AbortController()
+    this.#dialling = abort
+    this.#dialledAt = this.now()
     const attempt = this.#queue.peek()?.attempts ?? 0
     let connection: Connection
     try {
-      connection = await this.#host.dial(this.#id, attempt)
+      connection = await this.#host.dial(this.#id, attempt, abort)
     } catch (error) {
-      this.#isDialling = false
-      this.#dialFailed(error)
+      this.#dialling = undefined
+      if (this.#isRedialling) this.#redial()
+      else this.#dialFailed(error)
       return
     }
-    this.#isDialling = false
+    this.#dialling = undefined
+    this.#isRedialling = false
     if (this.#isClosed) {
       connection.close(0, '')
       return
@@ -295,6 +317,13 @@ export class Outgoing implements LaneHost {
     this.#host.dialled(connection)
     this.#wakeDelayed(Number.POSITIVE_INFINITY)
     this.#pump()
+  }
+
+  /** It does not count as an attempt. */
+  #redial(): void {
+    this.#isRedialling = false
+    if (this.#queue.peek() !== undefined) this.#dial()
+    else this.#host.settled()
   }
 
   #dialFailed(error: unknown): void {

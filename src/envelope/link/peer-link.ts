@@ -20,9 +20,11 @@ export interface PeerLinkHost {
   readonly waiting: Waiting
   now(): number
   wakeAt(at: number): void
-  dial(id: EndpointId, attempt: number): Promise<Connection>
+  dial(id: EndpointId, attempt: number, abort: AbortController): Promise<Connection>
   received(frame: Uint8Array, peer: PeerKey, kind: FrameKind): void
   refused(peer: PeerKey, reason: RefusalReason): void
+  /** One more, whoever dialled it. */
+  connected(connection: Connection): void
   up(peer: PeerKey): void
   down(peer: PeerKey): void
   /** A connection of it ended, or something was settled that it had to send. */
@@ -83,6 +85,7 @@ export class PeerLink implements IncomingHost, OutgoingHost {
   accepted(connection: Connection): void {
     this.counters.accepted++
     this.#add(connection)
+    this.outgoing.heardOf()
     let count = 0
     for (const { side } of this.#connections.keys()) if (side === 'server') count++
     for (const other of this.#connections.keys()) {
@@ -118,8 +121,8 @@ export class PeerLink implements IncomingHost, OutgoingHost {
     this.#host.wakeAt(at)
   }
 
-  dial(id: EndpointId, attempt: number): Promise<Connection> {
-    return this.#host.dial(id, attempt)
+  dial(id: EndpointId, attempt: number, abort: AbortController): Promise<Connection> {
+    return this.#host.dial(id, attempt, abort)
   }
 
   dialled(connection: Connection): void {
@@ -148,6 +151,7 @@ export class PeerLink implements IncomingHost, OutgoingHost {
       this.#isUp = true
       this.#host.up(this.key)
     }
+    this.#host.connected(connection)
     const reading = incoming.run()
     await connection.closed
     // what came before the end counts

@@ -13,6 +13,8 @@ export interface LinkSettings {
   readonly unackedTimeoutMs: number
   /** A dial is given up after this, ms: shorter than the endpoint's 30 s, so that a second attempt still makes sense. */
   readonly dialTimeoutMs: number
+  /** A dial that has lasted so long begins anew when there is news of where the peer is, ms. A guess: longer than a handshake over most paths. */
+  readonly redialAfterMs: number
   /** Dials at once; more wait. A guess. */
   readonly maxDials: number
   /** Frames that wait to be taken by the transport: to one peer, and to all. Guesses. */
@@ -32,6 +34,8 @@ export interface LinkSettings {
   readonly retireMs: number
   /** How long `close` waits for data in flight, ms (TRN-7). */
   readonly drainMs: number
+  /** And for dials that are about to finish, ms. */
+  readonly drainDialsMs: number
 
   /** Streams of the peer that are read at once on a connection (spec/envelope.md §3.5). */
   readonly maxReading: number
@@ -65,6 +69,7 @@ export const LINK_SETTINGS: LinkSettings = {
   sendTimeoutMs: 45_000,
   unackedTimeoutMs: 90_000,
   dialTimeoutMs: 12_000,
+  redialAfterMs: 1_000,
   maxDials: 128,
   maxQueuedPerPeer: 4_096,
   maxQueuedBytesPerPeer: 8 * 1024 * 1024,
@@ -76,6 +81,7 @@ export const LINK_SETTINGS: LinkSettings = {
   unansweredLimit: 3,
   retireMs: 3_000,
   drainMs: 3_000,
+  drainDialsMs: 300,
   maxReading: 100,
   maxReadingBytesPerConnection: 4 * 1024 * 1024,
   maxReadingBytes: 64 * 1024 * 1024,

@@ -4,14 +4,7 @@
  */
 import { encodeUtf8, messageOf } from '../../bytes/index.ts'
 import { MemoryLookup } from '../../discovery/index.ts'
-import {
-  type Connection,
-  type ConnectTarget,
-  Endpoint,
-  type OnlineOptions,
-  type WaitOptions,
-  WaitQueue,
-} from '../../endpoint/index.ts'
+import { type ConnectTarget, Endpoint, type OnlineOptions, type WaitOptions, WaitQueue } from '../../endpoint/index.ts'
 import { Gossip, type GossipTopic, type JoinedOptions } from '../../gossip/index.ts'
 import { addrOf, type EndpointAddr, type EndpointId, type EndpointTicket } from '../../identity/index.ts'
 import type { Taken } from '../core/inbox.ts'
@@ -119,7 +112,7 @@ export class TomNode {
     this.#receiptClock = { wallClock: () => platform.wallClock(), timeout: (ms) => this.#timeout(ms) }
     this.gossip = Gossip.on(endpoint, { alpns: GOSSIP_ALPNS, ...gossip })
     this.#topic = this.gossip.subscribe(topic, { bootstrap })
-    const handler: LinkHandler & { onConnection(connection: Connection): void } = {
+    const handler: LinkHandler = {
       onFrame: (frame, peer, kind) => this.#onFrame(frame, peer, kind),
       onUp: (peer) => this.#runner.run((messenger, now) => messenger.connected(peer, now)),
       onDown: (peer) => this.#runner.run((messenger, now) => messenger.disconnected(peer, now)),
@@ -139,7 +132,10 @@ export class TomNode {
       trusts: trusts === undefined ? undefined : (peer) => trusts(idOf(peer)),
       settings,
       onEvent: (event) => this.#onEvent(event),
-      onLearned: (addr) => this.#addresses.add(addr),
+      onLearned: (addr) => {
+        this.#addresses.add(addr)
+        this.#links.heardOf(addr.id.toString())
+      },
       onTransmitted: () => this.#progress.wake(),
     })
     endpoint.addAddressLookup(this.#addresses)

@@ -52,9 +52,7 @@ export class Presence {
   /** Announces at once. Nobody may be there to hear it, so it does not delay the one for the first neighbour. Before it nothing is announced. */
   started(now: number): void {
     this.#isStarted = true
-    this.#isFirst = true
     this.#lastAt = now
-    this.#share = 0
     this.#interval.update(0, now)
   }
 

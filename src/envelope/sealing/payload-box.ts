@@ -120,8 +120,8 @@ function readBox(payload: Uint8Array) {
     const nonce = reader.bytes()
     const ephemeralKey = reader.bytes()
     reader.end()
-    if (nonce.length === XCHACHA_NONCE_LENGTH && ephemeralKey.length === KEY_LENGTH)
-      return { sealed, nonce, ephemeralKey }
+    // a key of another length is refused by the exchange
+    if (nonce.length === XCHACHA_NONCE_LENGTH) return { sealed, nonce, ephemeralKey }
   } catch (error) {
     if (!(error instanceof EnvelopeError)) throw error
   }

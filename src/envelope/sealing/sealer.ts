@@ -177,6 +177,7 @@ export class Sealer {
 function checkDraft(id: string, from: PeerKey, to: PeerKey, via: readonly PeerKey[]): void {
   if (id.length > MAX_ID_LENGTH || !ID.test(id))
     throw new EnvelopeError('INVALID_FIELD', `an id is 1 to ${MAX_ID_LENGTH} printable ASCII characters`)
-  if (via.length > MAX_HOPS || via.includes(from) || via.includes(to) || new Set(via).size !== via.length)
+  if (via.length === 0) return
+  if (via.length > MAX_HOPS || new Set([from, to, ...via]).size !== via.length + (from === to ? 1 : 2))
     throw new EnvelopeError('INVALID_FIELD', `at most ${MAX_HOPS} different hops, neither author nor recipient`)
 }

@@ -3,7 +3,7 @@
  * holder is recognised by its number and by when it was started: numbers are used again, in a container even after each restart.
  */
 import { randomUUID } from 'node:crypto'
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 
@@ -34,6 +34,8 @@ export class FolderLockedError extends Error {
 interface Holder {
   readonly pid: number
   readonly host: string
+  /** Where `pid` means something: on Linux the boot and the namespace, else empty. */
+  readonly space: string
   /** On Linux ticks of the system since it was booted, else empty. */
   readonly started: string
   /** When the process was started by the clock, ms since 1970. */
@@ -55,6 +57,7 @@ export class FolderLock {
     const self: Holder = {
       pid: process.pid,
       host: hostname(),
+      space: await ownSpace(),
       started: await startOf(process.pid),
       startedAt: ownStart(),
     }
@@ -117,9 +120,10 @@ function parse(text: string): Holder | undefined {
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null) return undefined
-    const { pid, host, started, startedAt } = value as Partial<Record<keyof Holder, unknown>>
+    const { pid, host, space, started, startedAt } = value as Partial<Record<keyof Holder, unknown>>
     if (!Number.isSafeInteger(pid) || typeof host !== 'string' || typeof started !== 'string') return undefined
-    return { pid: pid as number, host, started, startedAt: typeof startedAt === 'number' ? startedAt : 0 }
+    const where = typeof space === 'string' ? space : ''
+    return { pid: pid as number, host, space: where, started, startedAt: typeof startedAt === 'number' ? startedAt : 0 }
   } catch {
     return undefined
   }
@@ -127,7 +131,8 @@ function parse(text: string): Holder | undefined {
 
 async function refuseWhileAlive(holder: Holder, self: Holder, path: string): Promise<void> {
   const { pid, host } = holder
-  if (host !== self.host) {
+  // a name may change with the network
+  if (host !== self.host && (holder.space === '' || holder.space !== self.space)) {
     const text = `${path} says that process ${pid} on ${JSON.stringify(host)} uses this folder, and it cannot be asked from here`
     throw new FolderLockedError(pid, host, `${text}: if it is gone, delete that file`)
   }
@@ -163,6 +168,13 @@ async function startOf(pid: number): Promise<string> {
   const stat = process.platform === 'linux' ? await read(`/proc/${pid}/stat`) : undefined
   // the name before the last bracket may hold anything; proc(5): the start is field 22, the 20th behind it
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+}
+
+async function ownSpace(): Promise<string> {
+  if (process.platform !== 'linux') return ''
+  const boot = await read('/proc/sys/kernel/random/boot_id')
+  const namespace = await readlink('/proc/self/ns/pid').catch(() => '')
+  return boot === undefined || namespace === '' ? '' : `${boot.trim()} ${namespace}`
 }
 
 function ownStart(): number {

@@ -89,6 +89,26 @@ describe('spec/envelope.md §6: a full disk', () => {
     expect(errors.length).toBeLessThanOrEqual(2)
   })
 
+  test('a compaction for which there is no room gives back what it took, and does not stand in the way', async () => {
+    const folder = new FaultyFolder()
+    const { journal, errors } = await openJournal(folder, { settings: { slackBytes: 100 } })
+    const records = Array.from({ length: 10 }, (_, index) => keep(`m${index}`, { length: 200 }))
+    for (const record of records) await journal.append(record)
+    folder.capacity = journal.stats.fileBytes + 1000
+    for (let index = 0; index < 6; index++) expect(await journal.append(drop(`m${index}`))).toBe(true)
+    expect(await journal.append(delivered('x'))).toBe(true)
+    for (let turn = 0; turn < 200; turn++) await Promise.resolve()
+    expect(journal.stats).toMatchObject({ compactions: 1, waiting: 0 })
+    expect(errors).toHaveLength(1)
+    expect([...folder.files().keys()]).toEqual(['journal-1'])
+    folder.capacity = 20_000
+    journal.tidy(WALL + HOUR)
+    await journal.append(keep('last'))
+    await journal.close()
+    expect(journal.stats.compactions).toBe(2)
+    expect(await heldBy(folder)).toBe(sortedState([...records.slice(6), delivered('x'), keep('last')]))
+  })
+
   test('does not make the memory grow: of what came and went meanwhile nothing is left', async () => {
     const folder = new FaultyFolder()
     const { journal } = await openJournal(folder)
@@ -99,7 +119,8 @@ describe('spec/envelope.md §6: a full disk', () => {
     await journal.append(drop('before'))
     await journal.append(keep('after'))
     folder.onStep = undefined
-    const { fileBytes } = journal.stats
+    const { fileBytes, waiting } = journal.stats
+    expect(waiting).toBe(2)
     expect(await journal.append(keep('last'))).toBe(true)
     // a drop and two messages
     expect(journal.stats.fileBytes - fileBytes).toBeLessThan(500)
@@ -151,6 +172,20 @@ describe('spec/envelope.md §6: a disk that does not work', () => {
       expect(await heldBy(folder)).toBe(sortedState([keep('a'), keep('b'), keep('c')]))
     },
   )
+
+  test('where no new file can be made, the old one is cut back to what is certain and used again', async () => {
+    const folder = new FaultyFolder()
+    const { journal } = await openJournal(folder)
+    let failures = 1
+    folder.onStep = ({ call, name }) => {
+      if (call === 'sync' && failures-- > 0) return { kind: 'fail', code: 'EIO' }
+      return name.endsWith('.tmp') ? { kind: 'fail', code: 'EIO' } : undefined
+    }
+    expect(await journal.append(keep('a'))).toBe(false)
+    expect(await journal.append(keep('b'))).toBe(true)
+    expect([...folder.files().keys()]).toEqual(['journal-1'])
+    expect(await heldBy(folder)).toBe(sortedState([keep('a'), keep('b')]))
+  })
 
   test('an owner whose onError throws does not stop it', async () => {
     const folder = new FaultyFolder()

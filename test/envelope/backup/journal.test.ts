@@ -67,6 +67,19 @@ describe('what was appended is there again', () => {
     expect(Buffer.compare(restored.messages[0]!.wire, kept.wire)).toBe(0)
   })
 
+  test('BAK-2: a shorter life or another recipient is written, though the envelope is the same', async () => {
+    const kept = message('a')
+    for (const change of [{ expiresAt: WALL + HOUR }, { to: keyOf('dora') }]) {
+      const folder = new FaultyFolder()
+      const { journal } = await openJournal(folder)
+      const changed: JournalRecord = { kind: 'keep', message: { ...kept, ...change } }
+      await journal.append({ kind: 'keep', message: kept })
+      await journal.append(changed)
+      const { restored } = await openJournal(folder.crash(NONE_SURVIVES))
+      expect(textOf(restored)).toBe(stateAfter([changed]))
+    }
+  })
+
   test('spec/envelope.md §6: a drop of what the file never had costs nothing', async () => {
     const { journal } = await openJournal(new FaultyFolder())
     const before = journal.stats
@@ -130,5 +143,34 @@ describe('L2a: nothing outlives its time on the disk', () => {
     expect(holds(folder, Buffer.from('its-id'))).toBe(false)
     expect(holds(folder, Buffer.from('done'))).toBe(false)
     expect([...folder.files().keys()]).toEqual(['journal-2'])
+  })
+
+  test('L2a: what is remembered of a delivered message goes as well, with nothing else to do', async () => {
+    const folder = new FaultyFolder()
+    const { journal } = await openJournal(folder)
+    await journal.append(delivered('done'))
+    journal.tidy(WALL + 24 * HOUR + 5 * 60_000 - 1)
+    expect(holds(folder, Buffer.from('done'))).toBe(true)
+    journal.tidy(WALL + 24 * HOUR + 10 * 60_000)
+    await journal.close()
+    expect(holds(folder, Buffer.from('done'))).toBe(false)
+  })
+
+  test('BAK-3: an acknowledged message leaves a small file with the next clean-up', async () => {
+    const folder = new FaultyFolder()
+    const { journal } = await openJournal(folder)
+    await journal.append(keep('its-id', { wire: secret }))
+    await journal.append(drop('its-id'))
+    journal.tidy(WALL + 5 * 60_000 - 1)
+    expect(journal.stats.compactions).toBe(1)
+    journal.tidy(WALL + 5 * 60_000)
+    await journal.append(keep('other'))
+    for (let turn = 0; turn < 100; turn++) await Promise.resolve()
+    expect(holds(folder, secret)).toBe(false)
+    const { compactions } = journal.stats
+    // and then there is nothing more to do
+    journal.tidy(WALL + 15 * 60_000)
+    await journal.close()
+    expect(journal.stats.compactions).toBe(compactions)
   })
 })

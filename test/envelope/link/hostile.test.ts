@@ -6,6 +6,8 @@ import { closeAfterEach, eventually, frameOf, HandPeer, linkNode, onWire, revers
 closeAfterEach()
 
 const MIB = 1_048_576
+/** How long the end may take is proved in virtual time: here others may need the machine. */
+const PATIENT = { drainMs: 20_000 }
 
 describe('frames that are none', () => {
   test('ENV-6: empty ones and those beyond 1 MiB are refused by their length alone', async () => {
@@ -253,7 +255,7 @@ describe('the end', () => {
     [100, 'small'],
     [20_000, 'larger'],
   ])('TRN-7: 200 messages of %i bytes that were handed over right before the end all arrive', async (length) => {
-    const [a, b] = [await linkNode(), await linkNode()]
+    const [a, b] = [await linkNode(PATIENT), await linkNode()]
     const sending = Array.from({ length: 200 }, (_, index) => a.links.send(b.id, frameOf(index, length)))
     await a.links.close()
     await Promise.all(sending)
@@ -266,7 +268,7 @@ describe('the end', () => {
   })
 
   test('TRN-7: to several peers at once, of which one is not there', async () => {
-    const [a, b, c] = [await linkNode({ dialTimeoutMs: 100 }), await linkNode(), await linkNode()]
+    const [a, b, c] = [await linkNode(PATIENT), await linkNode(), await linkNode()]
     const nobody = await HandPeer.bind({ alpns: ['other/1'] })
     const sending = Array.from({ length: 100 }, (_, index) => a.links.send([b, c][index % 2]!.id, frameOf(index)))
     const refused = a.links.send(nobody.id, frameOf(0))

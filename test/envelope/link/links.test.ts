@@ -216,6 +216,7 @@ describe('connections', () => {
       if (isAnswered) a.links.answered(b.id)
       else a.links.unanswered(b.id)
     expect(a.links.connectionTo(b.id)).toBe(first)
+    expect(a.links.stats.evictions).toBe(0)
     a.links.unanswered(b.id)
     await first.closed
     await a.links.send(b.id, frameOf(2))

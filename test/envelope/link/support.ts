@@ -33,6 +33,8 @@ export class Log implements LinkHandler {
     this.onEach(heard)
   }
 
+  onConnection(): void {}
+
   onUp(peer: string): void {
     this.events.push(['up', peer])
   }

@@ -37,6 +37,18 @@ describe('attempts', () => {
     expect(node.links.stats).toMatchObject({ dials: 2, retries: 1, sendFailures: 0 })
   })
 
+  test('spec/envelope.md §4.5: who waits for his next attempt goes along as soon as somebody else has a connection', async () => {
+    world = new LinkWorld('goes along')
+    const [node, other] = [await world.peer('node'), await world.peer('other', { isUnknown: true })]
+    world.wire('node', 'other')
+    const first = node.links.send(other.id, frameOf(1))
+    await world.run(100)
+    world.book.add(other.endpoint.addr())
+    const second = node.links.send(other.id, frameOf(2))
+    await world.value(Promise.all([first, second]), 100, 'both, long before 500 ms')
+    expect(node.links.stats).toMatchObject({ dials: 2, retries: 1 })
+  })
+
   test('spec/envelope.md §4.5: no attempt is repeated that cannot succeed', async () => {
     world = new LinkWorld('hopeless')
     const node = await world.peer('node')
@@ -123,6 +135,20 @@ describe('connections that are dead', () => {
     expect(node.links.stats).toMatchObject({ evictions: 1, resent: 3, lost: 0 })
   })
 
+  test('TRN-10: what waits for a stream of a dead connection goes over the next one', async () => {
+    world = new LinkWorld('waits for a stream')
+    const node = await world.peer('node')
+    const hand = await world.hand('hand', { quic: { maxStreamsBidi: 1 } })
+    await world.value(node.links.send(hand.id, frameOf(1)), 1_000)
+    const second = node.links.send(hand.id, frameOf(2))
+    await world.run(1_000)
+    expect(node.links.stats).toMatchObject({ framesSent: 1, queued: 1 })
+    for (let count = 0; count < 3; count++) node.links.unanswered(hand.id)
+    await world.value(second, 500, 'the second')
+    expect(hand.accepted).toHaveLength(2)
+    expect(node.links.stats).toMatchObject({ dials: 2, retries: 0 })
+  })
+
   test('TRN-8: what a connection took and did not deliver is sent again when it ends, and counted as lost when nobody is there', async () => {
     world = new LinkWorld('lost')
     const [node, other] = [await world.peer('node'), await world.peer('other')]
@@ -145,6 +171,7 @@ describe('connections that are dead', () => {
     hand.onAccepted = (connection) => connection.close(7, 'go away')
     await world.failure(node.links.send(hand.id, frameOf(1)), 40_000)
     await world.run(60_000)
+    console.log(node.links.stats)
     expect(node.links.stats.dials).toBeLessThanOrEqual(3)
     expect(node.links.stats).toMatchObject({ queued: 0, peers: 0 })
   })
@@ -211,6 +238,27 @@ describe('peers that never finish anything', () => {
     expect(await world.value(reverseEnd(waiting), 1_000)).toBe('fin')
     expect(node.log.numbers).toEqual([2])
     expect(node.links.stats.readingBytes).toBe(0)
+  })
+
+  test('spec/envelope.md §3.2: a stream that goes on does not hide one that stands still', async () => {
+    world = new LinkWorld('stands still')
+    const [node, hand] = [await world.peer('node'), await world.hand('hand')]
+    world.wire('node', 'hand')
+    const connection = await world.value(hand.dial(node), 1_000)
+    const bytes = onWire(frameOf(1))
+    const lively = await world.value(say(connection, bytes.subarray(0, 10)), 1_000)
+    const still = await world.value(say(connection, bytes.subarray(0, 10)), 1_000)
+    const start = world.now
+    let stoppedAt = 0
+    still.send.stopped.then(() => {
+      stoppedAt = world.now - start
+    })
+    for (let at = 10; stoppedAt === 0 && at < 30; at++) {
+      await world.value(lively.send.write(bytes.subarray(at, at + 1)), 1_000)
+      await world.run(5_000)
+    }
+    expect(stoppedAt / 1_000).toBeCloseTo(30, 0)
+    expect(node.log.refused).toHaveLength(1)
   })
 
   test('spec/envelope.md §3.4: frames that are never finished keep no place among the peers', async () => {
@@ -313,6 +361,7 @@ describe('the end', () => {
     await expect(node.links.send(slow.id, frameOf(2))).rejects.toMatchObject({ code: 'LINKS_CLOSED' })
     world.network.restore('slow')
     await world.run(60_000)
+    expect(slow.log.events).toEqual([])
     expect(slow.log.frames).toEqual([])
   })
 

@@ -76,6 +76,13 @@ test('L4b: success is 0.5 for the unknown, follows the latest attempts, and goes
   expect(contribution.success(1_000 * HOUR_MS)).toBeCloseTo(0.5, 6)
 })
 
+test('L4b: an attempt counts on top of what is still believed, not of what was believed long ago', () => {
+  const contribution = new Contribution()
+  for (let count = 0; count < 60; count++) contribution.failed(0)
+  contribution.forwarded(0, 1_000 * HOUR_MS)
+  expect(contribution.success(1_000 * HOUR_MS)).toBeCloseTo(0.5 + 0.5 / 8, 6)
+})
+
 /** The formula as the specification writes it, from the list of all that happened. */
 function scoreOf(history: readonly Attempt[], receivedBytes: number, now: number): number {
   const good = history.filter((attempt) => attempt.isGood)

@@ -23,6 +23,18 @@ test('spec/envelope.md §5.6: the 10,001st peer pushes out the one that was sile
   expect(table.deadline()).toBeGreaterThan(10_002)
 })
 
+test('what is known of a peer survives that the table grows', () => {
+  const table = makeTable()
+  table.announced(announce(key(1), { name: 'first', roles: ['Relay'], timestamp: WALL + 5 }), 5_000, WALL)
+  table.hinted(announce(key(2), { name: 'second' }), 5_000, WALL)
+  const before = [table.get(key(1)), table.get(key(2))]
+  for (let number = 3; number <= 1_000; number++) table.alive(key(number), 6_000)
+  expect([table.get(key(1)), table.get(key(2))]).toEqual(before)
+  expect(table.announced(announce(key(1), { name: 'old', timestamp: WALL + 5 }), 6_000, WALL)).toBeUndefined()
+  expect(table.hinted(announce(key(2), { name: 'other' }), 34_999, WALL)).toBeUndefined()
+  expect(table.deadline()).toBe(25_000)
+})
+
 test('those who made room are told as soon as the first had to', () => {
   const table = makeTable({ maxPeers: 1 })
   for (const number of [1, 2, 3]) table.alive(key(number), number * 100)

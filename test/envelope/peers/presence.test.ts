@@ -92,6 +92,13 @@ test('spec/envelope.md §5.4: a change is announced', () => {
   expect(announcements(presence, 700, 0, [{ at: 500, kind: 'changed' }])).toEqual([650])
 })
 
+test('spec/envelope.md §5.4: neighbours one after the other are told a second apart', () => {
+  const presence = makePresence()
+  presence.started(0)
+  const asked = [10, 300].map((at) => ({ at, kind: 'neighborUp' as const }))
+  expect(announcements(presence, 2_000, 200, asked)).toEqual([0, 160, 1_160])
+})
+
 test('spec/envelope.md §5.4: a storm of neighbours makes one announcement', () => {
   const presence = makePresence()
   presence.started(0)

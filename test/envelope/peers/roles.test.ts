@@ -176,8 +176,14 @@ test('L5d: sending through others, and whatever others say or do, never raises o
   expect(table.ownScore(0)).toBeLessThan(before - 2.5)
 })
 
-test('L4a: the measurement that was not touched for the longest makes room', () => {
+test('L4a: the measurement that was not touched for the longest makes room, and only for another', () => {
   const table = makeTable({ maxMeasured: 3 })
-  for (const number of [1, 2, 3, 1, 4]) table.forwardedBy(key(number), 0, 0)
-  expect([1, 2, 3, 4].map((number) => table.score(key(number), 0))).toEqual([7, 0, 6, 6])
+  const measured = (...hops: readonly number[]) => {
+    for (const number of hops) table.forwardedBy(key(number), 0, 0)
+    return [1, 2, 3, 4, 5].filter((number) => table.score(key(number), 0) > 0)
+  }
+  expect(measured(1, 2, 3, 2)).toEqual([1, 2, 3])
+  expect(measured(4)).toEqual([2, 3, 4])
+  expect(measured(5)).toEqual([2, 4, 5])
+  expect(table.score(key(2), 0)).toBe(7)
 })

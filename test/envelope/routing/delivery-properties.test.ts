@@ -212,7 +212,7 @@ test(
         for (const { id, state, via } of twin.known)
           expect([tracker.state(id), tracker.viaOf(id)]).toEqual([state, via])
       }),
-      { numRuns: 150 * FACTOR },
+      { numRuns: 80 * FACTOR },
     )
   },
   TIMEOUT,
@@ -248,7 +248,7 @@ test(
         expect(change?.after).toBe('delivered')
         expect(tracker.state(id)).toBe('delivered')
       }),
-      { numRuns: 150 * FACTOR },
+      { numRuns: 80 * FACTOR },
     )
   },
   TIMEOUT,

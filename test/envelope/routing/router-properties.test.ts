@@ -89,7 +89,7 @@ test(
           }
         }
       }),
-      { numRuns: 150 * FACTOR },
+      { numRuns: 80 * FACTOR },
     )
     expect([...kinds].sort()).toEqual(['ack', 'deliver', 'drop', 'duplicate', 'forward', 'read', 'reject'])
   },
@@ -125,7 +125,7 @@ test(
           if (sweeps) router.expire(wall)
         }
       }),
-      { numRuns: 150 * FACTOR },
+      { numRuns: 80 * FACTOR },
     )
   },
   TIMEOUT,

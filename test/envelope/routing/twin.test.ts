@@ -105,7 +105,7 @@ test(
           if (step.kind !== 'expire')
             expect(cache.has(step.id, step.from)).toBe(twin.find(step.id, step.from) !== undefined)
       }),
-      { numRuns: 80 * FACTOR },
+      { numRuns: 50 * FACTOR },
     )
   },
   TIMEOUT,
