@@ -30,7 +30,10 @@ export function nodeSuite(lab: NodeLab): void {
       await until('the native one known', () => knows(us, them.id, 'native'))
       await until('the third known', () => knows(us, third.id, 'third'))
       await talk(us, them)
-      await talk(us, third)
+      // announcements of native nodes say no addresses: where the third is no neighbour, a message goes by way of the other
+      const receipt = await us.node.send(third.id, utf8('to the third'))
+      await receipt.delivered({ timeoutMs: 10_000 })
+      expect(third.all('message')).toHaveLength(1)
       expect(us.errors).toEqual([])
     },
   )
@@ -159,7 +162,7 @@ export function nodeSuite(lab: NodeLab): void {
     test('ours, a native hop, a hop of ours, native', async () => {
       const { us, them: first } = await lab.pair()
       const second = await lab.ours({ name: 'second', bootstrap: [first.ticket] })
-      const other = await lab.native({ name: 'other', bootstrap: [first.ticket] })
+      const other = await lab.native({ name: 'other', bootstrap: [second.ticket] })
       await Promise.all([announcedBy(first, second.id, 'second'), announcedBy(other, second.id, 'second')])
       const via = [EndpointId.parse(first.id), second.node.id]
       const receipt = await us.node.send(other.id, utf8('far'), { via })
@@ -167,6 +170,19 @@ export function nodeSuite(lab: NodeLab): void {
       expect(message).toMatchObject({ from: us.id, link: second.id, ttl: 2, via: [first.id, second.id] })
       await receipt.delivered({ timeoutMs: 10_000 })
       expect(receipt.history.map(({ state }) => state)).toEqual(['pending', 'sent', 'relayed', 'delivered'])
+    })
+
+    test('native, a native hop, a hop of ours, ours: the acknowledgement takes the same way back', async () => {
+      const { us, them: first } = await lab.pair()
+      const hop = await lab.ours({ name: 'hop', bootstrap: [first.ticket] })
+      const them = await lab.native({ name: 'far', bootstrap: [first.ticket] })
+      await Promise.all([announcedBy(first, hop.id, 'hop'), announcedBy(first, us.id, 'ours')])
+      await announcedBy(first, them.id, 'far')
+      await until('where we are', () => knows(hop, us.id, 'ours'))
+      const { id } = await them.send({ to: us.id, via: [first.id, hop.id], payload: utf8('far') })
+      const ack = await them.waitFor('ack', ({ original, kind }) => original === id && kind === 'RecipientReceived')
+      expect(ack).toMatchObject({ from: us.id, link: first.id, via: [hop.id, first.id], ttl: 2, signature: 'valid' })
+      expect(us.messages.map(({ broughtBy }) => broughtBy.toString())).toEqual([hop.id])
     })
 
     test('RTR-4: what names no hop is not passed on', async () => {

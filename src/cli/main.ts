@@ -9,6 +9,7 @@ import { EndpointError } from '../endpoint/index.ts'
 import { TomError } from '../envelope/index.ts'
 import { GossipError } from '../gossip/index.ts'
 import { IdentityError, ipAddr, parseTarget, relayAddr, SecretKey } from '../identity/index.ts'
+import { addBridgeCommand } from './bridge.ts'
 import { addChatCommand } from './chat.ts'
 import { connect } from './connect.ts'
 import { addDoctorCommand } from './doctor.ts'
@@ -165,6 +166,7 @@ function createProgram(): Command {
   addChatCommand(program, output, interruption)
   addSendCommand(program, output, interruption)
   addGossipCommand(program, output, interruption)
+  addBridgeCommand(program, output, interruption)
   addRelayCommand(program, output, interruption)
   addDoctorCommand(program, output, interruption)
   return program

@@ -170,13 +170,21 @@ describe('the lock of a NodeFolder', () => {
     expect(existsSync(join(path, 'lock'))).toBe(false)
   })
 
-  test('of many who want it at once one has it', async () => {
+  test('of several who find the lock of one that is gone, one has it, whoever comes when', async () => {
     const path = temporaryPath()
-    writeFileSync(join(path, 'lock'), JSON.stringify({ pid: 2 ** 30, host: hostname(), started: '1', startedAt: 1 }))
-    const results = await Promise.allSettled(Array.from({ length: 8 }, () => openFolder(path)))
-    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-    for (const result of results) {
-      if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(FolderLockedError)
+    for (let stagger = 0; stagger < 24; stagger++) {
+      writeFileSync(join(path, 'lock'), JSON.stringify({ pid: 2 ** 30, host: hostname(), started: '1', startedAt: 1 }))
+      const opened: Promise<NodeFolder>[] = []
+      for (let index = 0; index < 4; index++) {
+        opened.push(NodeFolder.open(path))
+        for (let turn = 0; turn < stagger % 8; turn++) await new Promise(setImmediate)
+      }
+      const results = await Promise.allSettled(opened)
+      expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+      for (const result of results) {
+        if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(FolderLockedError)
+        else await result.value.close()
+      }
     }
   })
 

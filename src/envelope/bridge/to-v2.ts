@@ -21,6 +21,7 @@ import type { BridgeEvent, BridgeMetrics, BridgeNode, BridgeReceipt, BridgeSetti
 /** At once, in seconds of a rate. */
 const BURST_SECONDS = 5
 const FORWARDS = 'forwards'
+const ALL = 'all'
 /** Acknowledgements that wait for the server or for who is to hear them; the oldest go first. */
 const MAX_UNTOLD = 1_000
 
@@ -93,7 +94,7 @@ export class ToV2 {
     // in UTF-16 units, of which each is a byte or more
     if (text.length > settings.maxEnvelopeLength)
       throw new EnvelopeError('TOO_LARGE', `an envelope of more than ${settings.maxEnvelopeLength} bytes`)
-    if (!this.#mayCome(self, settings.perPeerPerSecond)) {
+    if (!this.#mayCome(self, settings.perPeerPerSecond) || !this.#mayCome(ALL, settings.perSecond)) {
       metrics.flooded++
       return
     }

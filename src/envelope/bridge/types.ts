@@ -117,6 +117,8 @@ export interface BridgeSettings {
   readonly maxEnvelopeLength: number
   /** Envelopes to one presented peer, a second, and five times that at once. Default 10. */
   readonly perPeerPerSecond: number
+  /** Envelopes to all of them together, the same: a bad signature on a large one costs some 10 ms. Default 100. */
+  readonly perSecond: number
   /** Envelopes passed on between v1 peers, a second, and five times that at once. Default 50. */
   readonly forwardsPerSecond: number
   /** Texts to v2 peers that wait for their acknowledgement, in all and for one. Defaults 1,000 and 200. */
@@ -144,6 +146,7 @@ export const BRIDGE_DEFAULTS: BridgeSettings = {
   maxQueuedBytes: 1_048_576,
   maxEnvelopeLength: 100_000,
   perPeerPerSecond: 10,
+  perSecond: 100,
   forwardsPerSecond: 50,
   maxToV2: 1_000,
   maxToV2PerPeer: 200,

@@ -88,11 +88,19 @@ export class Courier {
       this.#send(peer, message, (isAccepted) => {
         round.onTheirWay--
         if (isAccepted && message.from !== key) counters.brought++
-        if (!isAccepted) round.queue.length = 0
+        if (!isAccepted) this.#turnBack(peer, round)
         this.#go(peer, round)
       })
     }
     if (round.onTheirWay === 0) this.#rounds.delete(peer)
+  }
+
+  /** Nobody is there after all; its next sign of life begins a new round. */
+  #turnBack(peer: PeerKey, round: Round): void {
+    const { peers, clock } = this.#context
+    round.queue.length = 0
+    const change = peers.unreachable(peer, clock.now)
+    if (change !== undefined) this.#context.onPeerChange(change)
   }
 
   #send(peer: PeerKey, { id, from, wire }: StoredMessage, outcome: (isAccepted: boolean) => void): void {

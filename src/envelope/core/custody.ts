@@ -12,14 +12,16 @@ import {
   encodeId,
   encodeIdList,
 } from '../wire/body-codec.ts'
-import { CLOCK_SKEW_MS, type Envelope, type PeerKey } from '../wire/envelope.ts'
-import { decodeEnvelope } from '../wire/envelope-codec.ts'
+import { CLOCK_SKEW_MS, type Envelope, MAX_ENVELOPE_LENGTH, type PeerKey } from '../wire/envelope.ts'
+import { decodeEnvelope, encodeEnvelope } from '../wire/envelope-codec.ts'
 import { Confirmations } from './confirmations.ts'
 import { type Context, sendSigned } from './context.ts'
 import type { Courier } from './courier.ts'
 
 /** What stands in a replica, for there is nothing to choose: every node of ours is worth the same (spec/envelope.md §6.2). */
 const VIABILITY = 100
+/** What stands around an envelope in a replica, bytes, with room. */
+const REPLICA_OVERHEAD = 2_048
 
 /** Attempts to bring our messages to somebody of whom nothing is heard. */
 interface Probe {
@@ -93,29 +95,27 @@ export class Custody {
   }
 
   #ask(holder: PeerKey, message: StoredMessage, asked: Set<PeerKey>): void {
-    const { sealer, transmissions, clock } = this.#context
+    const { transmissions, clock, peers } = this.#context
     asked.add(holder)
-    const { id, wire, to, from, expiresAt } = message
-    const holders = [...asked]
-    // only nodes of ours are asked, and they read the short form: so even a large envelope fits into another
-    const isCompact = true
-    const replica = { id, wire, to, from, expiresAt, viability: VIABILITY, holders }
-    const payload = encodeBackupReplica(replica, { isCompact })
-    let frame: Uint8Array
-    try {
-      frame = sealer.seal({ to: holder, type: 'BackupReplicate', payload, timestamp: clock.wall, isCompact }).wire
-    } catch (error) {
-      // larger than an envelope with another around it: it stays with us
-      if (error instanceof EnvelopeError && error.code === 'TOO_LARGE') return
-      throw error
-    }
     const settle = (isAccepted: boolean): void => {
       if (isAccepted) return
       asked.delete(holder)
-      this.#context.peers.unreachable(holder, clock.now)
-      this.seekHolders(id)
+      peers.unreachable(holder, clock.now)
+      this.seekHolders(message.id)
     }
-    if (!transmissions.send(holder, frame, settle)) asked.delete(holder)
+    if (!transmissions.send(holder, this.#replicaFor(holder, message, [...asked]), settle)) asked.delete(holder)
+  }
+
+  /** Only nodes of ours are asked, and they read the short form: so even the largest envelope fits into another. */
+  #replicaFor(holder: PeerKey, message: StoredMessage, holders: readonly PeerKey[]): Uint8Array {
+    const { keys, sealer, clock } = this.#context
+    const isCompact = true
+    const { id, to, from, expiresAt } = message
+    const isLarge = message.wire.length > MAX_ENVELOPE_LENGTH - REPLICA_OVERHEAD
+    const wire = isLarge ? encodeEnvelope(decodeEnvelope(message.wire, keys), { isCompact }) : message.wire
+    const replica = { id, wire, to, from, expiresAt, viability: VIABILITY, holders }
+    const payload = encodeBackupReplica(replica, { isCompact })
+    return sealer.seal({ to: holder, type: 'BackupReplicate', payload, timestamp: clock.wall, isCompact }).wire
   }
 
   #askedOf(id: string): Set<PeerKey> {

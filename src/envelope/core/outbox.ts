@@ -140,7 +140,6 @@ export class Outbox {
     if (change !== undefined) this.#context.onPeerChange(change)
     this.#custody.seekHolders(id)
     if (via.length === 0) this.#takeHop(id, to)
-    else if (next === via[0]) peers.failedVia(next, clock.now)
   }
 
   /** The straight way failed: another node that is there may have one (RTR-9). The signature covers the way, so it is made anew; id and content stay. */

@@ -150,7 +150,7 @@ export class Links implements PeerLinkHost {
     return this.#closing !== undefined || this.#isShut
   }
 
-  /** Waits until the peers have all bytes of what was handed to `send` (default at most 3 s, and 0.3 s for connections that are not there yet), then closes the connections and gives the ALPN back (TRN-7). Never rejects. */
+  /** Waits until the peers have all bytes of what was handed to `send` (default at most 3 s, and as long as a dial that is younger than a second may still succeed), then closes the connections and gives the ALPN back (TRN-7). Never rejects. */
   close({ drainMs = this.settings.drainMs }: { readonly drainMs?: number } = {}): Promise<void> {
     this.#closing ??= this.#close(drainMs)
     return this.#closing
@@ -277,20 +277,21 @@ export class Links implements PeerLinkHost {
 
   async #close(drainMs: number): Promise<void> {
     this.#endpoint.router().remove(this.#alpn)
-    const dialsUntil = this.now() + Math.min(this.settings.drainDialsMs, drainMs)
     const deadline = this.now() + drainMs
-    while (!this.#isShut && !this.#isDrained(this.now() >= dialsUntil)) {
-      if (this.now() >= deadline) break
-      this.wakeAt(this.now() < dialsUntil ? dialsUntil : deadline)
+    while (!this.#isShut) {
+      const until = this.#drainsUntil(deadline)
+      if (this.now() >= until) break
+      this.wakeAt(until)
       await this.#settledNews.wait()
     }
     this.#shut('closing')
   }
 
-  #isDrained(isLate: boolean): boolean {
-    for (const { outgoing } of this.#links.values())
-      if (!(isLate ? outgoing.isSettledButForDials : outgoing.isSettled)) return false
-    return true
+  /** How long there may be something to wait for, ms; `deadline` at most. */
+  #drainsUntil(deadline: number): number {
+    let until = Number.NEGATIVE_INFINITY
+    for (const { outgoing } of this.#links.values()) until = Math.max(until, outgoing.drainsUntil)
+    return Math.min(until, deadline)
   }
 
   #shut(reason: string): void {

@@ -80,11 +80,12 @@ export class Outgoing implements LaneHost {
     return this.isSettled && this.#dialling === undefined && this.#retiring.size === 0
   }
 
-  /** As `isSettled`, but for what waits for a connection that is not there. */
-  get isSettledButForDials(): boolean {
-    if (this.#lane !== undefined) return this.isSettled
-    for (const lane of this.#retiring) if (!lane.isSettled) return false
-    return true
+  /** Until when a shutdown has something to wait for, ms: as long as a connection may deliver, and not for a dial that has got nowhere. */
+  get drainsUntil(): number {
+    if (this.isSettled) return Number.NEGATIVE_INFINITY
+    if (this.#lane !== undefined) return Number.POSITIVE_INFINITY
+    for (const lane of this.#retiring) if (!lane.isSettled) return Number.POSITIVE_INFINITY
+    return this.#dialling === undefined ? Number.NEGATIVE_INFINITY : this.#dialledAt + this.settings.drainDialsMs
   }
 
   now(): number {

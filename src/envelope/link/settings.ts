@@ -34,7 +34,7 @@ export interface LinkSettings {
   readonly retireMs: number
   /** How long `close` waits for data in flight, ms (TRN-7). */
   readonly drainMs: number
-  /** And for dials that are about to finish, ms. */
+  /** And for dials that began no longer ago than this, ms: two handshakes over a round trip of 400 ms. Older ones lead nowhere. */
   readonly drainDialsMs: number
 
   /** Streams of the peer that are read at once on a connection (spec/envelope.md §3.5). */
@@ -81,7 +81,7 @@ export const LINK_SETTINGS: LinkSettings = {
   unansweredLimit: 3,
   retireMs: 3_000,
   drainMs: 3_000,
-  drainDialsMs: 300,
+  drainDialsMs: 1_000,
   maxReading: 100,
   maxReadingBytesPerConnection: 4 * 1024 * 1024,
   maxReadingBytes: 64 * 1024 * 1024,

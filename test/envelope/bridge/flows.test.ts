@@ -212,7 +212,7 @@ test('RTR-10: of many texts the oldest are forgotten, and delivered again if the
 })
 
 test('an acknowledgement that nobody can be told now is told once when he is there, for a bounded number of them', async () => {
-  const flows = new Flows({ perPeerPerSecond: 10_000, maxToV2: 5_000, maxToV2PerPeer: 5_000 })
+  const flows = new Flows({ perPeerPerSecond: 10_000, perSecond: 10_000, maxToV2: 5_000, maxToV2PerPeer: 5_000 })
   flows.present.clear()
   for (let count = 0; count < 1_001; count++) flows.bring(`${count}`)
   await flows.platform.rest()
@@ -258,6 +258,22 @@ test('spec/envelope.md §4.1: passes on to the next hop or to the recipient, onl
   flows.isUp = true
   flows.bring('again', chat)
   expect(flows.metrics.forwarded).toBe(5)
+})
+
+test('limits: envelopes a second to one presented peer, and to all', () => {
+  const flows = new Flows({ perPeerPerSecond: 1, perSecond: 2 })
+  const bob = flows.bob.id.toString()
+  const bringTo = (self: string, count: number): void => {
+    for (let index = 0; index < count; index++) flows.toV2.receive(self, '{}')
+  }
+  bringTo(bob, 6)
+  expect([flows.metrics.refused, flows.metrics.flooded]).toEqual([5, 1])
+  bringTo(ALICE, 5)
+  bringTo(CAROL.toString(), 1)
+  expect([flows.metrics.refused, flows.metrics.flooded]).toEqual([10, 2])
+  flows.platform.time += 1_000
+  bringTo(bob, 2)
+  expect([flows.metrics.refused, flows.metrics.flooded]).toEqual([11, 3])
 })
 
 test('limits: envelopes passed on a second', () => {

@@ -193,3 +193,28 @@ test('BAK-6: a holder whose disk is full does not claim to keep a message, and a
   expect(full!.messenger.metrics()).toMatchObject({ stored: 0, refused: { NOT_KEPT: 1 } })
   expect(dave!.messenger.metrics().stored).toBe(1)
 })
+
+test('BAK-7: the largest message is kept by others like any other', () => {
+  const [core, alice, bob, carol] = swarm('alice', 'bob', 'carol') as [CoreSwarm, CoreNode, CoreNode, CoreNode]
+  bob.crash()
+  // one envelope of just below 256 KiB: growing by 2.5 bytes for each of random content
+  let content = new Uint8Array(0)
+  let id = ''
+  for (let length = 105_500; id === ''; length -= 20) {
+    content = Uint8Array.from({ length }, (_, at) => (at * 167) & 255)
+    try {
+      id = alice.messenger.send(bob.key, content, {}, core.now)
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'MESSAGE_TOO_LARGE' })
+    }
+  }
+  core.arm(alice)
+  expect(alice.messenger.metrics().storedBytes).toBeGreaterThan(261_300)
+  core.run(5_000)
+  expect(carol.messenger.metrics().kept).toBe(1)
+  alice.crash()
+  bob.restart()
+  // carol still dials where bob was, and hears of him again after that
+  core.run(40_000)
+  expect(bob.taken.map(({ id, bytes }) => [id, bytes])).toEqual([[id, content]])
+})

@@ -76,15 +76,21 @@ export class LinkWorld extends RelayWorld {
     return endpoint
   }
 
-  /** What a promise is rejected with, and after how many ms. */
-  async failure(promise: Promise<unknown>, ms: number): Promise<{ error: unknown; afterMs: number }> {
+  /** What a promise is rejected with, and after how many ms. Time does not pass by itself. */
+  async outcome(promise: Promise<unknown>): Promise<{ error: unknown; afterMs: number }> {
     const start = this.now
-    const outcome = promise.then(
-      () => ({ error: undefined }),
-      (error: unknown) => ({ error }),
-    )
-    const { error } = await this.value(outcome, ms, 'a failure')
+    let error: unknown
+    try {
+      await promise
+    } catch (reason) {
+      error = reason
+    }
     return { error, afterMs: this.now - start }
+  }
+
+  /** The same, while time passes, `ms` at most. */
+  failure(promise: Promise<unknown>, ms: number): Promise<{ error: unknown; afterMs: number }> {
+    return this.value(this.outcome(promise), ms, 'a failure')
   }
 
   override async close(): Promise<void> {

@@ -310,6 +310,7 @@ export class Interaction {
   async #day(): Promise<void> {
     this.#say('a day')
     this.world.weather = { ...CALM, heard: 0 }
+    for (const hostile of this.world.hostiles) hostile.isOnlyRepeating = true
     for (const hours of [1, 5, 11, 6.9]) {
       this.world.jump(hours * HOUR_MS)
       await this.world.run(500)

@@ -5,6 +5,7 @@
 import { seededKeyExchange } from '../../../../src/crypto/index.ts'
 import { Sealer } from '../../../../src/envelope/sealing/sealer.ts'
 import {
+  decodeBackupReplica,
   encodeAck,
   encodeBackupReplica,
   encodeId,
@@ -30,8 +31,8 @@ export class Hostile implements Station {
   readonly key: PeerKey
   readonly isUp = true
   readonly lifeNumber = 0
-  /** Nothing is done while it rests. */
-  isResting = false
+  /** Nothing new comes from it: it only repeats. */
+  isOnlyRepeating = false
   misdeeds = 0
   readonly #world: EnvelopeWorld
   readonly #random: SimRandom
@@ -61,11 +62,12 @@ export class Hostile implements Station {
   /** As a holder it says yes and keeps nothing; as a hop it passes nothing on; else it only listens. */
   receive(frame: Uint8Array, link: PeerKey): void {
     const envelope = this.#read(frame)
-    if (envelope?.type !== 'BackupReplicate' || !this.#random.chance(0.7)) return
-    const inner = this.#world.lines.passed.findLast(({ to }) => to === this.key)
-    if (inner === undefined) return
-    const ids = this.#ids()
-    if (ids.length > 0) this.#send(link, 'BackupReplicateAck', encodeId(this.#random.pick(ids)))
+    if (this.isOnlyRepeating || envelope?.type !== 'BackupReplicate' || !this.#random.chance(0.7)) return
+    try {
+      this.#send(link, 'BackupReplicateAck', encodeId(decodeBackupReplica(envelope.payload, this.#keys).id))
+    } catch {
+      // another hostile one's
+    }
   }
 
   gossip(): void {}
@@ -75,16 +77,16 @@ export class Hostile implements Station {
   #bout(): void {
     this.#world.after(this.#random.between(0.2, 1.8) * this.#pauseMs, () => {
       const count = this.#random.int(1, 12)
-      for (let done = 0; done < count && !this.isResting; done++) this.#misdeed()
+      for (let done = 0; done < count; done++) this.#misdeed()
       this.#bout()
     })
   }
 
   #misdeed(): void {
-    const { random } = { random: this.#random }
+    const random = this.#random
     const victim = random.pick(this.#world.nodes)
     this.misdeeds++
-    const dice = random.int(0, 99)
+    const dice = this.isOnlyRepeating ? random.int(0, 49) : random.int(0, 99)
     if (dice < 35) this.#repeat(victim)
     else if (dice < 50) this.#repeatGossip(victim)
     else if (dice < 60) this.#change(victim)

@@ -8,9 +8,9 @@ import { type ScheduledEvent, VirtualClock } from '../../support/clock.ts'
 import { SimRandom } from '../../support/random.ts'
 import type { Hostile } from './hostile.ts'
 import { Ledger } from './ledger.ts'
+import { lightSignatures } from './light-crypto.ts'
 import { Lines } from './lines.ts'
 import { type Birth, SimNode } from './node.ts'
-import { rememberVerdicts } from './remembered-crypto.ts'
 import { Topic } from './topic.ts'
 import { CALM, type Weather } from './weather.ts'
 
@@ -36,8 +36,8 @@ export interface Station {
 
 export class EnvelopeWorld {
   readonly random: SimRandom
-  /** What is verified once is known to all: twenty nodes need not judge one signature twenty times. */
-  readonly crypto = rememberVerdicts(createNodeCrypto())
+  /** Signatures are not what is tried here, and they would take most of the time. */
+  readonly crypto = lightSignatures(createNodeCrypto())
   readonly clock = new VirtualClock()
   readonly ledger = new Ledger(this)
   readonly lines = new Lines(this)
