@@ -164,6 +164,9 @@ export function nodeSuite(lab: NodeLab): void {
       const second = await lab.ours({ name: 'second', bootstrap: [first.ticket] })
       const other = await lab.native({ name: 'other', bootstrap: [second.ticket] })
       await Promise.all([announcedBy(first, second.id, 'second'), announcedBy(other, second.id, 'second')])
+      // a sign of life: for somebody who seems to be away, others would be asked to keep the message, and bring it first
+      await other.send({ to: us.id, via: [second.id, first.id], payload: utf8('I am here') })
+      await until('heard of it', () => us.messages.length === 1)
       const via = [EndpointId.parse(first.id), second.node.id]
       const receipt = await us.node.send(other.id, utf8('far'), { via })
       const message = await other.waitFor('message', ({ id }) => id === receipt.id)

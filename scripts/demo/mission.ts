@@ -80,7 +80,7 @@ export class Mission {
           `${other.name} is online`,
           (line) => line.event === 'peer' && line.id === other.id && line.liveness === 'online',
         )
-        this.#tell.saw(program.name, `${other.name} is online, says her or his signature`, seen)
+        this.#tell.saw(program.name, `${other.name} is online: an announcement signed with ${other.name}'s key`, seen)
         return seen.at - started.at
       }),
     )
@@ -101,7 +101,14 @@ export class Mission {
     const relayed = await b.event('a path by relay', isPath('relay', alice.id))
     const direct = await b.event('a direct path', isPath('direct', alice.id))
     this.#tell.saw('Bob', `path to Alice: relay, then direct to ${(direct.path as { remote: string }).remote}`, direct)
-    this.#measure('relay to direct', direct.at - relayed.at, "Bob's path to Alice has moved")
+    this.#measure('relay to direct', direct.at - relayed.at, "until Bob's path to Alice has moved")
+    const { from } = heard
+    await a.event('a direct path', isPath('direct', String(from)))
+    const text = 'can you hear me without the relay?'
+    b.say({ to: alice.id, text })
+    const second = await a.event('a direct message', isMessage(text))
+    if (second.path !== 'direct') throw new Error('the second message did not go straight')
+    this.#tell.saw('Alice', `"${text}", ${second.path}`, second)
   }
 
   async #talk(b: Program, c: Program, bob: Member, carol: Member): Promise<void> {

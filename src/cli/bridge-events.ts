@@ -1,7 +1,7 @@
 /**
  * What `tom bridge` tells: one JSON object a line (`--json`: nothing else on stdout), or readable lines. Names are what others call themselves, and safe for a terminal. Texts are never shown.
  */
-import type { BridgeEvent, BridgeMetrics } from '../envelope/index.ts'
+import type { BridgeEvent, BridgeMetrics } from '../envelope/bridge/index.ts'
 import { printable } from './gossip-message.ts'
 import type { Output } from './reporter.ts'
 

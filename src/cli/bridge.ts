@@ -1,7 +1,7 @@
 /** `tom bridge`: a bridge between ToM's earlier stack, at a signalling server, and this one, until Ctrl-C. Flags, node, and how it ends (docs/bridge.md). */
 import type { Command } from 'commander'
 import { messageOf } from '../bytes/index.ts'
-import { type PresentedPeer, V1Bridge } from '../envelope/index.ts'
+import { type PresentedPeer, V1Bridge } from '../envelope/bridge/index.ts'
 import { TomNode } from '../envelope/node.ts'
 import { type EndpointAddr, EndpointId, parseTarget, relayAddr } from '../identity/index.ts'
 import { type BridgeReporter, JsonBridgeReporter, TextBridgeReporter } from './bridge-events.ts'

@@ -11,7 +11,7 @@ import { ChatTerminal } from './chat-terminal.ts'
 import { readLines } from './gossip-input.ts'
 import type { Output } from './reporter.ts'
 import { UsageError } from './run.ts'
-import { JsonTalkReporter, nodes, type TalkEvent, type TalkReporter, TextTalkReporter } from './tom-node-events.ts'
+import { JsonTalkReporter, type TalkEvent, type TalkReporter, TextTalkReporter } from './tom-node-events.ts'
 import { pathOf } from './tom-node-fields.ts'
 import {
   addTomNodeFlags,
@@ -182,10 +182,7 @@ export async function chat(options: ChatCommandOptions, run: ChatRun): Promise<b
 /** Says what became of what was said. */
 function conclude(talk: Talk, { storage }: ChatCommandOptions, reporter: TalkReporter): boolean {
   const { counts, rest } = talk
-  for (const { id, text, holders } of rest) {
-    const what = `${JSON.stringify(text)} (${id.slice(0, 8)})`
-    reporter.note(holders === 0 ? `not delivered: ${what}` : `kept by ${nodes(holders)}: ${what}`)
-  }
+  for (const message of rest) reporter.event({ event: 'unsettled', ...message })
   if (rest.length > 0 && storage !== undefined) reporter.note(`${storage} has them, too: start again with it to go on`)
   reporter.event({ event: 'ended', ...counts })
   return counts.undelivered === 0

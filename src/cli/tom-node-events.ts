@@ -48,6 +48,8 @@ export type TalkEvent =
       readonly after_ms: number
     }
   | ({ readonly event: 'message' } & Message)
+  /** At the end: a message of ours that is not delivered; `text`: the beginning of it, `holders`: nodes that keep it. */
+  | { readonly event: 'unsettled'; readonly id: string; readonly text: string; readonly holders: number }
   /** Counts of messages of ours: `kept`: not delivered, but by other nodes until the recipient returns; `undelivered`: all others. */
   | {
       readonly event: 'ended'
@@ -163,6 +165,10 @@ export function linesOf(event: TalkEvent): string[] {
     case 'message': {
       const [first, ...rest] = messageLines(event)
       return [`${clock(event.sent_at)} ${nameOf({ id: event.from, name: event.name })}: ${first}`, ...rest.map(indent)]
+    }
+    case 'unsettled': {
+      const what = `${JSON.stringify(safeLine(event.text))} (${event.id.slice(0, 8)})`
+      return [event.holders === 0 ? `not delivered: ${what}` : `kept by ${nodes(event.holders)}: ${what}`]
     }
     case 'ended':
       return [endedLine(event)]

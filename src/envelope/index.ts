@@ -2,26 +2,6 @@
  * The door of `envelope/`, portable: ToM's messages over an endpoint (`TomNode`, which needs a runtime here: `node.ts` and `browser.ts` fill it in), and what tools and bridges need of
  * envelopes themselves.
  */
-export {
-  type BridgedMessage,
-  type BridgedNotice,
-  type ReadBridgedOptions,
-  readBridged,
-  readBridgedNotice,
-  type WriteBridgedOptions,
-  writeBridged,
-} from './bridge/bridged-text.ts'
-export type {
-  BridgeEvent,
-  BridgeMail,
-  BridgeMetrics,
-  BridgeNode,
-  BridgeReceipt,
-  BridgeSettings,
-  UndeliveredReason,
-  V1Participant,
-} from './bridge/types.ts'
-export { type PresentedPeer, V1Bridge, type V1BridgeOptions } from './bridge/v1-bridge.ts'
 export type { Taken } from './core/inbox.ts'
 export { Messenger, type MessengerSetup } from './core/messenger.ts'
 export type { MessengerMetrics, Refusal } from './core/metrics.ts'

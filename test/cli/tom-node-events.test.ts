@@ -44,6 +44,8 @@ const EVENTS: readonly TalkEvent[] = [
       { ...ALICE, id: B, name: '', path: null },
     ],
   },
+  { event: 'unsettled', id: '0123456789', text: 'a\u001b', holders: 0 },
+  { event: 'unsettled', id: '0123456789', text: 'b', holders: 1 },
   { event: 'ended', said: 2, delivered: 2, kept: 0, undelivered: 0, received: 1 },
   { event: 'ended', said: 4, delivered: 1, kept: 2, undelivered: 1, received: 0 },
 ]
@@ -82,6 +84,8 @@ test('readable: safe for a terminal, a name never without its id', () => {
     'nobody is known yet',
     'Alice (a1a1a1a1a1): online, direct 192.0.2.1:5, 0.4 ms',
     'b2b2b2b2b2: online',
+    'not delivered: "a\ufffd" (01234567)',
+    'kept by 1 node: "b" (01234567)',
     '2 said, 2 delivered; 1 received',
     '4 said, 1 delivered, 2 kept by others until they can be, 1 NOT DELIVERED; 0 received',
     'a note',

@@ -1,6 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -186,6 +197,22 @@ describe('the lock of a NodeFolder', () => {
         else await result.value.close()
       }
     }
+  })
+
+  test('one that died while it took over is taken over as well, and nothing of it stays', async () => {
+    const path = temporaryPath()
+    const dead = (token: string): string =>
+      JSON.stringify({ pid: 2 ** 30, host: hostname(), space: '', started: '1', startedAt: 1, token })
+    const right = (name: string, content: string): string =>
+      `${name}-${createHash('sha256').update(content).digest('hex').slice(0, 16)}`
+    const first = right('lock', dead('a'))
+    writeFileSync(join(path, 'lock'), dead('a'))
+    writeFileSync(join(path, first), dead('b'))
+    writeFileSync(join(path, right(first, dead('b'))), dead('c'))
+    const folder = await openFolder(path)
+    expect(holder(path).pid).toBe(process.pid)
+    expect(readdirSync(path)).toEqual(['lock'])
+    expect(await folder.list()).toEqual([])
   })
 
   test('another process is named while it lives; when it is killed, the lock is taken over', async () => {

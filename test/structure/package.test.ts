@@ -34,6 +34,7 @@ const PORTABLE = [
   'src/endpoint/index.ts',
   'src/gossip/index.ts',
   'src/envelope/index.ts',
+  'src/envelope/bridge/index.ts',
   'src/endpoint/browser.ts',
   'src/envelope/browser.ts',
   'src/index.browser.ts',

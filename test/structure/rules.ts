@@ -33,6 +33,7 @@ const SIDE_DOORS = new Set([
   'src/endpoint/browser.ts',
   'src/envelope/node.ts',
   'src/envelope/browser.ts',
+  'src/envelope/bridge/index.ts',
 ])
 
 /** Where built-in modules of Node may be imported. */

@@ -2,16 +2,18 @@
  * Keeps a folder to one process: a file that names its holder, made all at once, and taken over when that process is gone. Node has no lock that ends with the process, so the
  * holder is recognised by its number and by when it was started: numbers are used again, in a container even after each restart.
  */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { link, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Of the names of all files of the lock. */
 export const LOCK_PREFIX = 'lock'
 const LOCK_NAME = LOCK_PREFIX
-/** How often the lock may change under our hands before we say that somebody else is quicker. */
-const ATTEMPTS = 4
+/** How often the lock may change under our hands before we say that somebody else is quicker, and how long we look away, ms. */
+const ATTEMPTS = 50
+const PAUSE_MS = 20
 /** Two readings of one start by the clock may differ by so much, ms. */
 const START_TOLERANCE_MS = 5_000
 
@@ -40,6 +42,8 @@ interface Holder {
   readonly started: string
   /** When the process was started by the clock, ms since 1970. */
   readonly startedAt: number
+  /** No two locks are the same. */
+  readonly token: string
 }
 
 export class FolderLock {
@@ -60,15 +64,14 @@ export class FolderLock {
       space: await ownSpace(),
       started: await startOf(process.pid),
       startedAt: ownStart(),
+      token: randomUUID(),
     }
     const text = `${JSON.stringify(self)}\n`
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if (await create(path, text)) return new FolderLock(path, text)
-      const found = await read(path)
-      if (found === undefined) continue
-      const holder = parse(found)
-      if (holder !== undefined) await refuseWhileAlive(holder, self, path)
-      await discard(path, found)
+      const other = await claim(path, text, self)
+      if (other === undefined) return new FolderLock(path, text)
+      if (other !== 'changing') refuse(other, self, path)
+      await sleep(PAUSE_MS)
     }
     throw new FolderLockedError(0, self.host, `other processes are taking ${path} at this moment: try again`)
   }
@@ -80,11 +83,42 @@ export class FolderLock {
   }
 }
 
-/** False when there is one. The file has its content from its first moment. */
-async function create(path: string, text: string): Promise<boolean> {
+/**
+ * Makes the file ours: undefined. Otherwise says who has it, or that it is changing hands. Only who has claimed the right to replace one certain lock of the dead, by a file that
+ * is taken in the same way, may replace it: so no two do, and none that is alive is ever touched.
+ */
+async function claim(path: string, text: string, self: Holder): Promise<Holder | 'changing' | undefined> {
   const own = `${path}-${randomUUID()}`
+  await writeFile(own, text, { mode: 0o600 })
   try {
-    await writeFile(own, text, { mode: 0o600 })
+    if (await create(own, path, text)) return undefined
+    const found = await read(path)
+    if (found === undefined) return 'changing'
+    const holder = parse(found)
+    if (holder !== undefined && (isElsewhere(holder, self) || (await isAlive(holder, self)))) return holder
+    if (holder === undefined) {
+      // it may be in writing, where there are no links
+      await sleep(PAUSE_MS)
+      if ((await read(path)) !== found) return 'changing'
+    }
+    const right = `${path}-${createHash('sha256').update(found).digest('hex').slice(0, 16)}`
+    // who died while holding the right is replaced in the same way
+    if ((await claim(right, text, self)) !== undefined) return 'changing'
+    try {
+      if ((await read(path)) !== found) return 'changing'
+      await rename(own, path)
+      return undefined
+    } finally {
+      await rm(right, { force: true })
+    }
+  } finally {
+    await rm(own, { force: true })
+  }
+}
+
+/** False when there is one. The file has its content from its first moment. */
+async function create(own: string, path: string, text: string): Promise<boolean> {
+  try {
     await link(own, path)
     return true
   } catch (error) {
@@ -92,8 +126,6 @@ async function create(path: string, text: string): Promise<boolean> {
     // file systems without links
     if (['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(error))) return await createDirectly(path, text)
     throw error
-  } finally {
-    await rm(own, { force: true })
   }
 }
 
@@ -120,23 +152,27 @@ function parse(text: string): Holder | undefined {
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null) return undefined
-    const { pid, host, space, started, startedAt } = value as Partial<Record<keyof Holder, unknown>>
+    const { pid, host, space, started, startedAt, token } = value as Partial<Record<keyof Holder, unknown>>
     if (!Number.isSafeInteger(pid) || typeof host !== 'string' || typeof started !== 'string') return undefined
     const where = typeof space === 'string' ? space : ''
-    return { pid: pid as number, host, space: where, started, startedAt: typeof startedAt === 'number' ? startedAt : 0 }
+    const at = typeof startedAt === 'number' ? startedAt : 0
+    return { pid: pid as number, host, space: where, started, startedAt: at, token: String(token) }
   } catch {
     return undefined
   }
 }
 
-async function refuseWhileAlive(holder: Holder, self: Holder, path: string): Promise<void> {
+/** A process that cannot be asked from here. The name of a machine alone may change with the network. */
+function isElsewhere(holder: Holder, self: Holder): boolean {
+  return holder.host !== self.host && (holder.space === '' || holder.space !== self.space)
+}
+
+function refuse(holder: Holder, self: Holder, path: string): never {
   const { pid, host } = holder
-  // a name may change with the network
-  if (host !== self.host && (holder.space === '' || holder.space !== self.space)) {
+  if (isElsewhere(holder, self)) {
     const text = `${path} says that process ${pid} on ${JSON.stringify(host)} uses this folder, and it cannot be asked from here`
     throw new FolderLockedError(pid, host, `${text}: if it is gone, delete that file`)
   }
-  if (!(await isAlive(holder, self))) return
   const who = pid === self.pid ? 'this process' : `process ${pid}`
   throw new FolderLockedError(
     pid,
@@ -179,19 +215,6 @@ async function ownSpace(): Promise<string> {
 
 function ownStart(): number {
   return Math.round(Date.now() - process.uptime() * 1000)
-}
-
-/** Removes the lock of a process that is gone, and puts back what somebody else has made of it meanwhile. */
-async function discard(path: string, found: string): Promise<void> {
-  const aside = `${path}-${randomUUID()}`
-  try {
-    await rename(path, aside)
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return
-    throw error
-  }
-  if ((await read(aside)) !== found) await link(aside, path).catch(() => {})
-  await rm(aside, { force: true })
 }
 
 function codeOf(error: unknown): string {

@@ -2,13 +2,8 @@
 import { afterEach, expect, test } from 'vitest'
 import { type BridgeCommandOptions, bridge } from '../../../src/cli/bridge.ts'
 import { JsonBridgeReporter, TextBridgeReporter } from '../../../src/cli/bridge-events.ts'
-import {
-  type BridgeEvent,
-  type IncomingMessage,
-  readBridged,
-  readBridgedNotice,
-  writeBridged,
-} from '../../../src/envelope/index.ts'
+import { type BridgeEvent, readBridged, readBridgedNotice, writeBridged } from '../../../src/envelope/bridge/index.ts'
+import type { IncomingMessage } from '../../../src/envelope/index.ts'
 import { TomNode } from '../../../src/envelope/node.ts'
 import { EndpointId, SecretKey } from '../../../src/identity/index.ts'
 import { until } from '../../platform/support/loopback.ts'

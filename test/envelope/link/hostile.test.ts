@@ -1,4 +1,5 @@
 /** Peers that send what is no frame, too much of it, or nothing but the beginnings, and applications that ask for too much: what they cost is bounded (spec/envelope.md §3.2, §1.9). */
+import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { frameHeader } from '../../../src/envelope/link/framing.ts'
 import { closeAfterEach, eventually, frameOf, HandPeer, linkNode, onWire, reverseEnd, say } from './support.ts'
@@ -235,6 +236,9 @@ describe('asking for too much', () => {
     await expect(half).rejects.toBe(reason)
     await expect(recv.readToEnd(MIB)).rejects.toMatchObject({ code: 'STREAM_RESET' })
     expect(node.links.stats).toMatchObject({ framesSent: 0, queued: 0, queuedBytes: 0 })
+    const later = new AbortController()
+    await node.links.send(hand.id, frameOf(4), { signal: later.signal })
+    for (const { signal } of [waiting, stuck, later]) expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   test('spec/envelope.md §3.4: a defect of the handler is reported, and costs nobody anything', async () => {

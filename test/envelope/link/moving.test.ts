@@ -32,6 +32,9 @@ test('TRN-10: only another network is a change: neither a further address nor on
   const endpoint = { addr: () => addr('10.0.0.1:1'), addrChanges }
   await watchNetwork(endpoint, new AbortController().signal, () => moved.push(at))
   expect(moved).toEqual([6, 8, 10])
+  moved.length = 0
+  await watchNetwork({ addr: () => addr(), addrChanges }, new AbortController().signal, () => moved.push(at))
+  expect(moved).toEqual([6, 8, 10])
 })
 
 test('TRN-10: a node in another network goes on talking, over new connections', async () => {
