@@ -79,7 +79,7 @@ export function randomPairs(size: number, count: number): [number, number][] {
   let state = size
   const random = (below: number): number => {
     state = Math.imul(state ^ (state >>> 15), STEP) + STEP
-    return ((state >>> 8) * below) >>> 24
+    return Math.floor(((state >>> 0) / 2 ** 32) * below)
   }
   for (let index = 0; index < pairs.length; index++) {
     const other = index + random(pairs.length - index)
