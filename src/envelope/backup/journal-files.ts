@@ -16,6 +16,11 @@ export function journalName(generation: number): string {
   return `journal-${generation}`
 }
 
+/** While it is being written. */
+export function unfinishedName(generation: number): string {
+  return `${journalName(generation)}.tmp`
+}
+
 export interface FoundJournal {
   /** 0: there is none. */
   readonly generation: number
@@ -85,8 +90,8 @@ async function read(folder: Folder, name: string): Promise<Uint8Array> {
 
 export type WrittenGeneration =
   | { readonly isDone: true; readonly books: JournalBooks; readonly end: number }
-  /** `mayExist`: after a crash the new generation may be found, so nothing may be added to the old one. */
-  | { readonly isDone: false; readonly error: unknown; readonly mayExist: boolean }
+  /** `mayExist`: after a crash the new generation may be found, so nothing may be added to the old one. `isLeft`: what was begun could not be removed. */
+  | { readonly isDone: false; readonly error: unknown; readonly mayExist: boolean; readonly isLeft: boolean }
 
 /** Writes all of `content` into a new file, of a number that was never used, that takes its name when it is on the disk, and waits until the name is there too. Never rejects. */
 export async function writeGeneration(
@@ -95,7 +100,7 @@ export async function writeGeneration(
   content: Restored,
 ): Promise<WrittenGeneration> {
   const name = journalName(generation)
-  const unfinished = `${name}.tmp`
+  const unfinished = unfinishedName(generation)
   const books = new JournalBooks()
   let mayExist = false
   let file: AppendFile | undefined
@@ -121,8 +126,11 @@ export async function writeGeneration(
   } catch (error) {
     await file?.close().catch(ignore)
     // gives its room back to a full disk
-    await folder.remove(unfinished).catch(ignore)
-    return { isDone: false, error, mayExist }
+    const isLeft = await folder.remove(unfinished).then(
+      () => false,
+      () => true,
+    )
+    return { isDone: false, error, mayExist, isLeft }
   }
 }
 

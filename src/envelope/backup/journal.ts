@@ -13,6 +13,7 @@ import {
   isFull,
   journalName,
   textOf,
+  unfinishedName,
   writeGeneration,
 } from './journal-files.ts'
 import type { JournalRecord, Restored } from './stored-message.ts'
@@ -326,6 +327,7 @@ export class Journal {
         this.#stale.push(journalName(generation))
         this.#isSuperseded = true
       }
+      if (written.isLeft) this.#stale.push(unfinishedName(generation))
       this.#health = this.#isSuperseded || this.#generation === 0 ? 'file' : 'tail'
       return written.error
     }

@@ -51,7 +51,8 @@ export class Courier {
     if (oldest === undefined || this.#rounds.has(peer)) return
     if (this.isOnItsWay(oldest.id, oldest.from)) return
     this.#send(peer, oldest, (isAccepted) => {
-      if (isAccepted) this.wake(peer)
+      // it may have come back while we knocked at its old door
+      if (isAccepted || this.#context.peers.livenessOf(peer) === 'online') this.wake(peer)
     })
   }
 

@@ -39,6 +39,8 @@ export class Custody {
   /** Of a message of ours, who was asked to keep it. */
   readonly #asked = new Map<string, Set<PeerKey>>()
   readonly #probes = new Map<PeerKey, Probe>()
+  /** When an unsigned announcement last made us try a recipient. */
+  readonly #hintedAt = new Map<PeerKey, number>()
   #careAt = Number.POSITIVE_INFINITY
 
   constructor(context: Context, courier: Courier) {
@@ -225,6 +227,16 @@ export class Custody {
     this.#care(now)
   }
 
+  /** Somebody says, unsigned, that `peer` is there: a hint to dial, where mail waits for it (PRS-2). */
+  hinted(peer: PeerKey): void {
+    const { clock, mailbox, peers, settings } = this.#context
+    if (peers.livenessOf(peer) === 'online' || mailbox.forRecipient(peer).length === 0) return
+    const last = this.#hintedAt.get(peer) ?? Number.NEGATIVE_INFINITY
+    if (clock.now - last < settings.hintedProbeMs) return
+    this.#hintedAt.set(peer, clock.now)
+    this.#courier.probe(peer)
+  }
+
   #tickWatched(now: number): void {
     const watched = this.#watched
     let entry = watched[this.#firstWatched]
@@ -247,6 +259,7 @@ export class Custody {
     for (const { to } of mailbox.own()) own.add(to)
     for (const peer of mailbox.recipients()) if (peers.livenessOf(peer) === 'online') this.#courier.wake(peer)
     for (const peer of this.#probes.keys()) if (!own.has(peer)) this.#probes.delete(peer)
+    for (const [peer, at] of this.#hintedAt) if (now - at >= settings.hintedProbeMs) this.#hintedAt.delete(peer)
     for (const peer of own) {
       if (peer === key || peers.livenessOf(peer) === 'online') continue
       const probe = this.#probes.get(peer) ?? { at: now, intervalMs: settings.careIntervalMs }

@@ -9,6 +9,8 @@ export interface MessengerSettings {
   readonly careIntervalMs: number
   /** The longest wait between two attempts to bring somebody our own messages without a sign of life, ms. A guess. */
   readonly maxProbeIntervalMs: number
+  /** Unsigned announcements of a recipient lead to one attempt in so long, ms (spec/envelope.md §5.4: the interval of announcements). */
+  readonly hintedProbeMs: number
   /** Kept messages on their way to one recipient at once. A guess: a returning phone is not flooded. */
   readonly bringAtOnce: number
   /** A message that was handed to the transport is not brought again for so long, ms (spec/envelope.md §4.5: the deadline of an acknowledgement). */
@@ -40,6 +42,7 @@ export const MESSENGER_SETTINGS: MessengerSettings = {
   holders: 2,
   careIntervalMs: 60_000,
   maxProbeIntervalMs: 960_000,
+  hintedProbeMs: 10_000,
   bringAtOnce: 8,
   bringAgainMs: 30_000,
   confirmAfterMs: 500,

@@ -122,6 +122,7 @@ export class Swarm {
       if (announce.peer === key || !isTimelyAnnounce(announce.timestamp, clock.wall)) return
       const change = peers.hinted(announce, clock.now, clock.wall, link)
       if (change !== undefined) this.#context.onPeerChange(change)
+      this.#custody.hinted(announce.peer)
       return
     }
     const change = decodeRoleChange(content, keys)

@@ -2,6 +2,7 @@
 import type { Folder } from '../../platform/index.ts'
 import { Journal } from '../backup/journal.ts'
 import type { JournalRecord, Restored } from '../backup/stored-message.ts'
+import { TomError } from '../errors.ts'
 
 export interface Storage {
   readonly restored: Restored
@@ -24,13 +25,17 @@ export const NO_STORAGE: Storage = {
   close: () => Promise.resolve(),
 }
 
-/** Takes over the folder, which is closed with the storage. Rejects with TomError STORAGE_FAILED. */
+/** Reports damage. Takes over the folder, which is closed with the storage. Rejects with TomError STORAGE_FAILED. */
 export async function openStorage(
   folder: Folder,
   wall: () => number,
   onError: (error: unknown) => void,
 ): Promise<Storage> {
-  const { journal, restored } = await Journal.open(folder, { wall: wall(), onError })
+  const { journal, restored, damaged } = await Journal.open(folder, { wall: wall(), onError })
+  if (damaged > 0) {
+    const text = `${damaged} records in the storage folder were damaged, and what they said is lost; look after that disk`
+    onError(new TomError('STORAGE_FAILED', text))
+  }
   return {
     restored,
     isDurable: true,

@@ -129,7 +129,7 @@ describe('floods', () => {
     const half = (length: number): Uint8Array => onWire(frameOf(1, length)).subarray(0, length / 2 + 2_000)
     const small = await say(modest, half(100_000))
     await eventually(() => node.links.stats.readingBytes > 0, 'the modest one')
-    const streams = [await say(greedy, half(600_000)), await say(greedy, half(500_000))]
+    const streams = [await say(greedy, half(500_000)), await say(greedy, half(500_000))]
     await eventually(() => node.links.stats.refused.memory > 0, 'a refusal')
     expect(node.log.refused).toEqual([[hands[0].id, 'memory']])
     expect(node.links.stats.readingBytes).toBeLessThanOrEqual(500_000)

@@ -20,32 +20,25 @@ export interface Shape {
   readonly hostilePauseMs: number
   /** Waits between two deeds, ms. */
   readonly pauses: readonly number[]
-  /** Between two deeds so many messages. */
+  /** Between two waits so many deeds and messages at most. */
+  readonly deeds: number
   readonly messages: number
   readonly peaceMs: number
 }
 
-/** What a seed draws for itself. */
+/** Of a seed: six to twelve nodes, every tenth time twenty; none to two hostile ones. */
 export function shapeOf(seed: number): Shape {
-  const random = new SimRandomOf(seed)
-  return random.shape
-}
-
-class SimRandomOf {
-  readonly shape: Shape
-
-  constructor(seed: number) {
-    const isLarge = seed % 10 === 0
-    this.shape = {
-      nodes: isLarge ? 20 : 6 + (seed % 7),
-      hostiles: seed % 3,
-      steps: isLarge ? 40 : 50,
-      heard: isLarge ? 0.5 : 0.7,
-      hostilePauseMs: 2_000,
-      pauses: [0, 1, 20, 200, 1_000, 3_000, 8_000],
-      messages: 2,
-      peaceMs: 6 * MINUTE_MS,
-    }
+  const isLarge = seed % 10 === 0
+  return {
+    nodes: isLarge ? 20 : 6 + (seed % 7),
+    hostiles: seed % 3,
+    steps: isLarge ? 40 : 50,
+    heard: isLarge ? 0.5 : 0.7,
+    hostilePauseMs: 2_000,
+    pauses: [0, 1, 20, 200, 1_000, 3_000, 8_000],
+    deeds: 1,
+    messages: 2,
+    peaceMs: 6 * MINUTE_MS,
   }
 }
 
@@ -57,8 +50,9 @@ export const HUNDRED: Shape = {
   heard: 0.15,
   hostilePauseMs: 4_000,
   pauses: [0, 20, 200, 1_000, 2_000],
-  messages: 4,
-  peaceMs: 5.5 * MINUTE_MS,
+  deeds: 5,
+  messages: 6,
+  peaceMs: 5.2 * MINUTE_MS,
 }
 
 export class Interaction {
@@ -79,12 +73,12 @@ export class Interaction {
   }
 
   async run(): Promise<void> {
-    const { steps, pauses, messages } = this.#shape
+    const { steps, pauses, messages, deeds } = this.#shape
     await this.#begin()
     this.world.weather = this.#drawWeather()
     for (let step = 0; step < steps; step++) {
       for (let count = this.#random.int(0, messages); count > 0; count--) this.#message()
-      this.#deed()
+      for (let count = this.#random.int(1, deeds); count > 0; count--) this.#deed()
       await this.world.run(this.#random.pick(pauses))
     }
     await this.#peace()
@@ -229,9 +223,13 @@ export class Interaction {
   }
 
   #deafness(node: SimNode): void {
+    node.setReading(false)
+    if (this.#random.chance(0.2)) {
+      this.#say(`${node.name} does not read`)
+      return
+    }
     const ms = this.#random.pick([1_000, 10_000, 60_000])
     this.#say(`${node.name} does not read for ${ms} ms`)
-    node.setReading(false)
     this.world.after(ms, () => node.setReading(true))
   }
 
@@ -259,9 +257,27 @@ export class Interaction {
   }
 
   #sleep(): void {
-    const ms = this.#random.pick([10 * MINUTE_MS, HOUR_MS, HOUR_MS, 5 * HOUR_MS])
+    const ms = this.#random.pick([10, 60, 60, 300, 1_410, 1_450]) * MINUTE_MS
     this.#say(`all sleep for ${ms / MINUTE_MS} min`)
     this.world.jump(ms)
+  }
+
+  /** Somebody writes to one who is not there, and goes away himself. */
+  #desert(from: SimNode): void {
+    const to = this.#some((node) => node !== from && !node.isGone)
+    if (to === undefined) return
+    if (to.isUp) to.die(this.#random.chance(0.5))
+    const words = this.#random.int(1, 4)
+    const isOrderly = this.#random.chance(0.5)
+    const ms = this.#random.pick([500, 3_000, 15_000])
+    this.#say(`${from.name} writes to ${to.name}, who has died, and ${isOrderly ? 'leaves' : 'dies'} after ${ms} ms`)
+    for (let word = 0; word < words; word++) from.send(to, Buffer.from(`word ${this.#words++}`))
+    this.world.after(ms, () => {
+      if (isOrderly) from.leave()
+      else from.die(false)
+      if (this.#random.chance(0.3)) from.isGone = true
+    })
+    this.world.after(this.#random.between(ms, 60_000), () => to.start())
   }
 
   #burst(from: SimNode): void {
@@ -276,7 +292,7 @@ export class Interaction {
   async #peace(): Promise<void> {
     this.#say('peace')
     const { nodes, lines } = this.world
-    this.world.weather = { ...CALM, heard: Math.max(0.3, this.#shape.heard) }
+    this.world.weather = { ...CALM, heard: this.#shape.heard }
     lines.cuts.clear()
     for (const node of nodes) {
       node.diesAtStep = Number.POSITIVE_INFINITY

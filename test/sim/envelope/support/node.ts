@@ -246,7 +246,9 @@ export class SimNode implements MessengerWorld, Station {
       return { kind: 'crash', when: this.random.chance(0.5) ? 'before' : 'after' }
     }
     if (this.trouble?.kind !== 'failing' || !this.random.chance(this.trouble.share)) return undefined
-    const done = this.random.chance(0.5) ? this.random.int(0, step.length || 1) : 0
+    // a file is closed, whatever is said of it
+    const isDone = step.call === 'close' || this.random.chance(0.5)
+    const done = isDone ? this.random.int(step.call === 'append' ? 0 : 1, step.length || 1) : 0
     return { kind: 'fail', code: this.random.pick(['EIO', 'EIO', 'ENOSPC']), done }
   }
 
