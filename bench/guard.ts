@@ -62,6 +62,7 @@ async function measureCounts(heapRuns: number): Promise<Pick<Measurement, 'count
   const ofSeeds = [
     ...(await runBundle<Counts[]>('counts/transfer.ts', ['counts', ...SEEDS], [])),
     ...(await runBundle<Counts[]>('counts/gossip.ts', SEEDS, [])),
+    ...(await runBundle<Counts[]>('counts/envelope.ts', SEEDS, [])),
   ]
   for (const ofSeed of ofSeeds) for (const [name, value] of Object.entries(ofSeed)) push(counts, name, value)
   const allocations: Samples = {}

@@ -1,13 +1,17 @@
 /**
  * `npm run bench`: tom-transport beside native iroh, other stacks, and what the machine allows without a protocol; one table, one JSON. Options:
  * --quick (two short rounds), --rounds N, --only figure[,figure] (protect, bulk, bulk16, bulk-loopback, rtt, handshake, streams, idle, held,
- * sequence, relay, holepunch, gossip), --no-native, --no-peers, --json FILE, --write (README.md, bench/results.json, docs/img/paths.svg; with --only the
+ * sequence, relay, holepunch, gossip, envelope), --no-native, --no-peers, --json FILE, --write (README.md, bench/results.json, docs/img/paths.svg; with --only the
  * other figures stay as they were).
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BLAST_BARE, BLAST_SEALED, peerContenders, TOM, TOM_1452, TOM_DEFAULT } from './contenders.ts'
+import { envelopePlan, envelopeStacks, measureEnvelopes } from './envelope/measure.ts'
+import { ENVELOPE, ENVELOPE_BLOCK } from './envelope/names.ts'
+import { envelopeNote } from './envelope/note.ts'
+import { renderEnvelopeBlock } from './envelope/table.ts'
 import { figureList } from './figure-list.ts'
 import { gossipPlan, measureGossip, stacksOf } from './gossip/measure.ts'
 import { GOSSIP, GOSSIP_BLOCK } from './gossip/names.ts'
@@ -60,11 +64,12 @@ const README = 'README.md'
 const RESULTS = 'bench/results.json'
 const PLOT = 'docs/img/paths.svg'
 // before minutes of measuring, not after them
-if (flags.write) for (const name of ['bench', GOSSIP_BLOCK]) replaceBlock(readFileSync(README, 'utf8'), name, '')
+if (flags.write)
+  for (const name of ['bench', GOSSIP_BLOCK, ENVELOPE_BLOCK]) replaceBlock(readFileSync(README, 'utf8'), name, '')
 const started = performance.now()
 const from = origin()
 const results = new Results()
-const alone = ['protect', 'held', 'sequence', RELAY, HOLEPUNCH, GOSSIP]
+const alone = ['protect', 'held', 'sequence', RELAY, HOLEPUNCH, GOSSIP, ENVELOPE]
 const hasPeers = !flags['no-peers'] && (wanted === undefined || wanted.some((name) => !alone.includes(name)))
 let peers = hasPeers ? peerContenders(!flags['no-native']) : []
 if (peers.length > 0) {
@@ -96,6 +101,8 @@ const punches = punchPlan(quick)
 const shown = isWanted(HOLEPUNCH) ? await measureHolepunch(punches, !flags['no-native'], results) : undefined
 const gossip = gossipPlan(quick)
 if (isWanted(GOSSIP)) await measureGossip(gossip, stacksOf(!flags['no-native']), results)
+const envelopes = envelopePlan(quick)
+if (isWanted(ENVELOPE)) await measureEnvelopes(envelopes, envelopeStacks(!flags['no-native']), results)
 
 const seconds = Math.round((performance.now() - started) / 1000)
 const note =
@@ -113,9 +120,11 @@ const head =
     : own
 const hasPlot = shown !== undefined || (head !== own && existsSync(PLOT))
 const plot = hasPlot ? `\n\n![Goodput and RTT of one transfer: relay, direct path, relay again](${PLOT})` : ''
-const printed = `${renderTables(results)}${plot}\n\n${note} ${describeOrigins(head, [GOSSIP])}.`
+const printed = `${renderTables(results)}${plot}\n\n${note} ${describeOrigins(head, [GOSSIP, ENVELOPE])}.`
 const swarms = renderGossipBlock(results, `${gossipNote(gossip)} ${describeOrigin(originOf(head, GOSSIP))}.`)
-process.stdout.write(`\n${[printed, ...(swarms === undefined ? [] : [swarms])].join('\n\n')}\n\n`)
+const messages = renderEnvelopeBlock(results, `${envelopeNote(envelopes)} ${describeOrigin(originOf(head, ENVELOPE))}.`)
+const blocks = [printed, swarms, messages].filter((block) => block !== undefined)
+process.stdout.write(`\n${blocks.join('\n\n')}\n\n`)
 for (const line of missedAims(results)) process.stdout.write(`missed: ${line}\n`)
 process.stdout.write(`${seconds} s\n`)
 
@@ -124,6 +133,7 @@ if (flags.json !== undefined) writeFileSync(flags.json, json)
 if (flags.write) {
   writeBlock(README, 'bench', printed)
   if (swarms !== undefined) writeBlock(README, GOSSIP_BLOCK, swarms)
+  if (messages !== undefined) writeBlock(README, ENVELOPE_BLOCK, messages)
   writeFileSync(RESULTS, json)
   if (shown !== undefined) {
     mkdirSync(dirname(PLOT), { recursive: true })

@@ -1,5 +1,7 @@
 /** The table of the README: each figure with its aim and whether it is met, losing rows included. Reads results, measures nothing. */
 import { BARE_UDP, BLAST, NATIVE_OFFLOAD, NATIVE_PLAIN, NUMBER0, TOM } from './contenders.ts'
+import { ENVELOPE } from './envelope/names.ts'
+import { missedEnvelopeAims } from './envelope/table.ts'
 import { GOSSIP } from './gossip/names.ts'
 import { missedGossipAims } from './gossip/table.ts'
 import { HOLEPUNCH } from './holepunch/names.ts'
@@ -110,8 +112,8 @@ function ratioToBare(results: Results, stack: string): Summary | undefined {
   return over && bare && pairedRatio(over.samples, bare.samples)
 }
 
-/** Packets alone, relays, hole punching and gossip have tables of their own. */
-const ELSEWHERE: readonly string[] = ['protect', RELAY, HOLEPUNCH, GOSSIP]
+/** Packets alone, relays, hole punching, gossip and messages have tables of their own. */
+const ELSEWHERE: readonly string[] = ['protect', RELAY, HOLEPUNCH, GOSSIP, ENVELOPE]
 
 function isOfStack({ figure }: { readonly figure: string }): boolean {
   return !ELSEWHERE.includes(figure)
@@ -142,7 +144,7 @@ function protectionTable(results: Results): string | undefined {
   return markdown(['one packet, one process', 'aim', '', ...subjects], 3, body)
 }
 
-/** Markdown: the packet alone, the table, the relay's, and who is missing; gossip stands in a block of its own. Cells are `median (least–most)`. */
+/** Markdown: the packet alone, the table, the relay's, and who is missing; gossip and messages stand in blocks of their own. Cells are `median (least–most)`. */
 export function renderTables(results: Results): string {
   const stacks = columns(results)
   const body = LINES.flatMap((line) => {
@@ -160,7 +162,7 @@ export function renderTables(results: Results): string {
     renderRelayTable(results),
     renderPunchTable(results),
   ]
-  const missing = results.absences.filter(({ figure }) => figure !== GOSSIP)
+  const missing = results.absences.filter(({ figure }) => figure !== GOSSIP && figure !== ENVELOPE)
   if (missing.length > 0) parts.push(describeAbsences(missing))
   return parts.filter((part) => part !== undefined).join('\n\n')
 }
@@ -172,5 +174,11 @@ export function missedAims(results: Results): string[] {
     if (ours === undefined || line.verdict?.(ours.median, results) !== 'missed') return []
     return [`${line.label}: ${formatNumber(ours.median)}, aim ${line.aim}`]
   })
-  return [...lines, ...missedRelayAims(results), ...missedPunchAims(results), ...missedGossipAims(results)]
+  return [
+    ...lines,
+    ...missedRelayAims(results),
+    ...missedPunchAims(results),
+    ...missedGossipAims(results),
+    ...missedEnvelopeAims(results),
+  ]
 }

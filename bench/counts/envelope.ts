@@ -7,6 +7,7 @@ import { seededKeyExchange } from '../../src/crypto/index.ts'
 import { createNodeCrypto } from '../../src/crypto/node/index.ts'
 import { Endpoint } from '../../src/endpoint/endpoint.ts'
 import { TomNode } from '../../src/envelope/node/tom-node.ts'
+import { Sealer } from '../../src/envelope/sealing/sealer.ts'
 import { EndpointAddr, ipAddr, SecretKey } from '../../src/identity/index.ts'
 import { WIRE_SIZES } from '../envelope/names.ts'
 import type { Counts } from './transfer.ts'
@@ -114,6 +115,19 @@ async function costs(
   }
 }
 
+/** Bytes of an encrypted envelope between neighbours, on the average: they differ, for a byte above 127 takes two. */
+function lengthOf(seed: number, size: number): number {
+  const { random } = new VirtualWorld().platform(seed)
+  const crypto = seededKeyExchange(createNodeCrypto(), random)
+  const sealer = new Sealer({ secretKey: SecretKey.fromBytes(new Uint8Array(32).fill(2)), crypto, random })
+  const to = String(SecretKey.fromBytes(new Uint8Array(32).fill(1)).id)
+  const payload = new Uint8Array(size).fill(0x67)
+  let bytes = 0
+  for (let index = 0; index < MESSAGES; index++)
+    bytes += sealer.seal({ to, type: 'Chat', payload, timestamp: 1_770_000_000_000, isEncrypted: true }).wire.length
+  return bytes / MESSAGES
+}
+
 async function measure(seed: number): Promise<Counts> {
   const pair = await open(seed)
   await oneByOne(pair, FLOOD_SIZE, WARM_UP)
@@ -121,12 +135,11 @@ async function measure(seed: number): Promise<Counts> {
   const { datagrams, bytes, ms } = await wireOf(pair, () => sleep(pair.world, 4 * SETTLE_MS))
   const idle = { datagrams: datagrams / ms, bytes: bytes / ms }
   const counts: Counts = { 'envelope idle wire bytes a minute': idle.bytes * 60_000 }
-  for (const size of WIRE_SIZES)
+  for (const size of WIRE_SIZES) {
+    counts[`envelope length, ${size} B`] = lengthOf(seed, size)
     Object.assign(counts, await costs(pair, idle, MESSAGES, `, ${size} B`, () => oneByOne(pair, size, MESSAGES)))
-  Object.assign(
-    counts,
-    await costs(pair, idle, FLOOD, `, ${FLOOD_SIZE} B, flood`, () => flood(pair, FLOOD_SIZE)),
-  )
+  }
+  Object.assign(counts, await costs(pair, idle, FLOOD, `, ${FLOOD_SIZE} B, flood`, () => flood(pair, FLOOD_SIZE)))
   return counts
 }
 

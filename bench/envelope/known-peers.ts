@@ -139,8 +139,8 @@ tableOf(keys.slice(0, WARM_UP))
 nodeOf(WARM_UP)
 const result: KnownPeers = {
   peers: count,
-  bytesInTable: await kept(() => tableOf(keys)) / count,
-  bytesInNode: await kept(() => nodeOf(count)) / count,
+  bytesInTable: (await kept(() => tableOf(keys))) / count,
+  bytesInNode: (await kept(() => nodeOf(count))) / count,
 }
 process.stdout.write(`${JSON.stringify(result)}\n`)
 process.exit(0)

@@ -2,8 +2,9 @@
  * Two `tom-native tom` processes. The program sends what a line tells it and tells what came in lines, so each message costs a line there and two back in the orchestrator's
  * process, which holds the clock; `line` measures what that takes alone.
  */
-import { randomUUID } from 'node:crypto'
+
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { TomEvent } from '../../conformance/envelope/tom-program.ts'
 import { NativeProgram } from '../../conformance/native-program.ts'

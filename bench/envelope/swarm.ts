@@ -63,7 +63,10 @@ export class NodeSwarm {
       const [first] = this.#members
       const process = this.size % PROCESSES
       const bootstrap = first === undefined ? [] : [first.ticket]
-      this.#add(process, await this.#processes[process]!.request({ cmd: 'start', bootstrap, limitMs: JOIN_PATIENCE_MS }))
+      this.#add(
+        process,
+        await this.#processes[process]!.request({ cmd: 'start', bootstrap, limitMs: JOIN_PATIENCE_MS }),
+      )
     }
   }
 
@@ -86,7 +89,10 @@ export class NodeSwarm {
   send(from: number, to: number, plan: SendPlan): Promise<Sent> {
     const { process, node } = this.#members[from]!
     const command = { cmd: 'send', node, to: this.#members[to]!.id, ...plan }
-    return this.#processes[process]!.request(command, plan.count * plan.patienceMs + JOIN_PATIENCE_MS) as Promise<unknown> as Promise<Sent>
+    return this.#processes[process]!.request(
+      command,
+      plan.count * plan.patienceMs + JOIN_PATIENCE_MS,
+    ) as Promise<unknown> as Promise<Sent>
   }
 
   /** One more node, which becomes a member: how it finds the others, and they it. */

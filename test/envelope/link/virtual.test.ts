@@ -374,6 +374,18 @@ describe('the end', () => {
     },
   )
 
+  test('TRN-7: what a connection that was given up still has to deliver is waited for, too', async () => {
+    world = new LinkWorld('given up')
+    const [node, far] = [await world.peer('node'), await world.peer('far')]
+    world.wire('node', 'far', [new Delay(200)])
+    await world.value(node.links.send(far.id, frameOf(0)), 1_000)
+    await world.run(2_000)
+    await world.value(node.links.send(far.id, frameOf(1, 300_000)), 100)
+    node.links.networkChanged()
+    await world.value(node.links.close(), 3_000)
+    expect(far.log.numbers).toEqual([0, 1])
+  })
+
   test('TRN-7: the bound can be another one', async () => {
     world = new LinkWorld('another bound')
     const [node, gone] = [await world.peer('node'), await world.peer('gone')]

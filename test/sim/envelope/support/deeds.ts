@@ -165,7 +165,8 @@ export class Interaction {
     else if (dice < 90) {
       this.world.weather = this.#drawWeather()
       this.#say('the weather changes')
-    } else if (dice < 93) this.#sleep()
+    } else if (dice < 92) this.#sleep()
+    else if (dice < 96) this.#desert(one)
     else this.#burst(one)
   }
 
