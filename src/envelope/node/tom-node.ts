@@ -352,8 +352,11 @@ export class TomNode {
   }
 
   #onFrame(frame: Uint8Array, peer: PeerKey, kind: 'v1' | 'v2'): void {
-    if (kind === 'v2') this.#runner.run((messenger, now) => messenger.receive(frame, peer, now))
-    else this.#v1Feeds.push({ frame, from: idOf(peer) })
+    if (kind === 'v2') {
+      this.#runner.run((messenger, now) => messenger.receive(frame, peer, now))
+      // it may be the acknowledgement that `close` waits for
+      if (this.#isClosing) this.#progress.wake()
+    } else this.#v1Feeds.push({ frame, from: idOf(peer) })
   }
 
   async #readTopic(): Promise<void> {

@@ -142,7 +142,7 @@ export class Interaction {
     const bytes = new Uint8Array([...Buffer.from(`word ${this.#words++} `), ...random.bytes(length)])
     const stations: Station[] = isQuiet ? this.world.nodes.filter((node) => node.isUp) : [...this.world.stations]
     const others = stations.filter((station) => station !== from && station !== to)
-    const hops = random.chance(0.12) ? random.int(1, 2) : 0
+    const hops = random.chance(0.12) ? Math.min(others.length, random.int(1, 2)) : 0
     const via = Array.from({ length: hops }, () => others.splice(random.int(0, others.length - 1), 1)[0]!.key)
     const id = from.send(to, bytes, { isClear: random.chance(0.3), via })
     this.#say(`${from.name} sends ${id?.slice(0, 8)} to ${to.name}${hops > 0 ? ` via ${hops}` : ''}`)
