@@ -45,10 +45,11 @@ export class NativePair implements Pair {
     })
   }
 
-  static async start(): Promise<NativePair> {
-    const binary = await buildNative()
+  /** `command`: what speaks these lines, with arguments before its own. Default: the native program, built if need be. */
+  static async start(command?: readonly [string, ...string[]]): Promise<NativePair> {
+    const [program, ...before] = command ?? [await buildNative()]
     const start = (args: readonly string[]): Promise<Program> =>
-      NativeProgram.start<TomEvent>(binary, ['tom', '--quiet', ...args], 'listening')
+      NativeProgram.start<TomEvent>(program, [...before, 'tom', '--quiet', ...args], 'listening')
     const recipient = await start([])
     try {
       const sender = await start(['--bootstrap', String(recipient.hello.ticket)])

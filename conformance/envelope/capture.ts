@@ -1,6 +1,7 @@
 /**
  * `npx tsx conformance/envelope/capture.ts`: has the Rust libraries write one envelope of each type and all bodies, and writes the bytes to
- * test/envelope/wire/captured-envelopes.json. Keys, times, ids and what is else random are fixed: the file only changes when the libraries do.
+ * test/envelope/wire/captured-envelopes.json, which `npx biome format --write` then folds. Keys, times, ids and what is else random are fixed: the file only changes when the
+ * libraries do.
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -158,7 +158,7 @@ test('all figures become rows; what fails is absent with its reason, once; nothi
     { name: TOM, isStored: false, start: async () => good },
     { name: RUST, isStored: false, start: async () => bad },
   ]
-  const world = new FakeWorld({ refuses: 'collect' })
+  const world = new FakeWorld()
   const results = new Results()
   await measureEnvelopes(SMALL, fakeStacks(world, pairs), results)
   const find = (value: string, stack: string = TOM): readonly number[] | undefined =>

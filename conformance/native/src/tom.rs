@@ -183,7 +183,6 @@ impl Shared {
 /// `--name`, `--secret`, `--bootstrap TICKET`…, `--topic HEX`, `--alpn` (of gossip), `--announce-ms`, `--responder`, `--quiet`, `--rate-limit`, and the flags of an endpoint.
 pub async fn run(options: Options) -> Res<()> {
     let (shared, router) = start(&options).await?;
-    emit(json!({ "event": "listening", "id": shared.identity.id, "ticket": shared.ticket() }));
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         if line.trim().is_empty() {
@@ -256,6 +255,8 @@ async fn start(options: &Options) -> Res<(Arc<Shared>, Router)> {
     let name = options.text("name").unwrap_or("native").to_string();
     let _ = shared.presence.set(Presence::new(sender, name));
     let interval = Duration::from_millis(options.number("announce-ms").unwrap_or(ANNOUNCE_MS).max(1));
+    // the first line, before anything can happen
+    emit(json!({ "event": "listening", "id": shared.identity.id, "ticket": shared.ticket() }));
     tokio::spawn(presence::run(shared.clone(), receiver, interval));
     let receiving = shared.clone();
     tokio::spawn(async move {

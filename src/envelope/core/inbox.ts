@@ -5,7 +5,7 @@
 import { EnvelopeError } from '../errors.ts'
 import type { Verdict } from '../routing/router.ts'
 import { encodeAck, encodeReadReceipt } from '../wire/body-codec.ts'
-import { type Envelope, MAX_ENVELOPE_LENGTH, type PeerKey } from '../wire/envelope.ts'
+import { type Envelope, LIFETIME_MS, MAX_ENVELOPE_LENGTH, type PeerKey } from '../wire/envelope.ts'
 import { decodeEnvelope, encodeEnvelope } from '../wire/envelope-codec.ts'
 import { type Context, sendSigned } from './context.ts'
 import type { Custody } from './custody.ts'
@@ -202,16 +202,10 @@ export class Inbox {
 
   /** The oldest message that waits. It is acknowledged once it is written down that the application has had it. */
   take(): Taken | undefined {
-    const waiting = this.#waiting[this.#first]
+    const waiting = this.#next()
     if (waiting === undefined) return undefined
     const { router, clock, counters, world } = this.#context
     const { envelope, taken } = waiting
-    this.#first++
-    this.#bytes -= taken.bytes.length
-    if (this.#first === this.#waiting.length || this.#first > 256) {
-      this.#waiting.splice(0, this.#first)
-      this.#first = 0
-    }
     router.delivered(envelope, clock.wall)
     router.unwaiting(envelope)
     counters.received++
@@ -221,9 +215,49 @@ export class Inbox {
     return taken
   }
 
+  /** What nobody took within its day goes (L2a). For the clean-up of caches. */
+  expire(): void {
+    const waiting = this.#waiting.splice(0).slice(this.#first)
+    this.#first = 0
+    for (const one of waiting) {
+      if (this.#isOver(one)) this.#forget(one)
+      else this.#waiting.push(one)
+    }
+  }
+
+  /** Out of the queue. */
+  #next(): Waiting | undefined {
+    for (;;) {
+      const waiting = this.#waiting[this.#first]
+      if (waiting === undefined) return undefined
+      this.#first++
+      if (this.#first === this.#waiting.length || this.#first > 256) {
+        this.#waiting.splice(0, this.#first)
+        this.#first = 0
+      }
+      if (!this.#isOver(waiting)) {
+        this.#bytes -= waiting.taken.bytes.length
+        return waiting
+      }
+      this.#forget(waiting)
+    }
+  }
+
+  /** As the router sees it. */
+  #isOver({ envelope }: Waiting): boolean {
+    return envelope.timestamp < this.#context.clock.wall - LIFETIME_MS
+  }
+
+  #forget({ envelope, taken }: Waiting): void {
+    this.#bytes -= taken.bytes.length
+    this.#context.router.unwaiting(envelope)
+    this.#context.refuse(taken.broughtBy, 'EXPIRED')
+  }
+
   #acknowledge({ id, from, via }: Envelope, broughtBy: PeerKey): void {
     const payload = encodeAck({ originalId: id, kind: 'RecipientReceived' })
-    sendSigned(this.#context, from, 'Ack', payload, [...via].reverse())
+    // who brought it himself is there; else it goes back the way it came
+    sendSigned(this.#context, from, 'Ack', payload, broughtBy === from ? [] : [...via].reverse())
     this.#context.counters.acknowledgementsSent++
     if (broughtBy === from || via.includes(broughtBy)) return
     // it came from somebody who kept it, and others may keep it too

@@ -230,6 +230,7 @@ export class Messenger {
     if (now < this.#sweepAt) return
     this.#sweepAt = now + settings.sweepIntervalMs
     router.expire(clock.wall)
+    this.#inbox.expire()
   }
 
   /** We are about to go: others shall keep what is not delivered, and what would be said in a moment is said now. */

@@ -51,6 +51,8 @@ export class Outgoing implements LaneHost {
   /** Of the dial that is going on, and since when, ms. */
   #dialling: AbortController | undefined = undefined
   #dialledAt = 0
+  /** There was news of the peer while the dial was young. */
+  #hasNews = false
   /** The dial was given up for a new one. */
   #isRedialling = false
   #isPumping = false
@@ -131,9 +133,15 @@ export class Outgoing implements LaneHost {
     this.#pump()
   }
 
-  /** There is news of where the peer is: a dial that has got nowhere begins anew, with what is known now. */
+  /** There is news of where the peer is: a dial that has got nowhere begins anew, with what is known now; a young one has its time first. */
   heardOf(): void {
-    if (this.#dialling === undefined || this.now() - this.#dialledAt < this.settings.redialAfterMs) return
+    if (this.#dialling === undefined) return
+    const at = this.#dialledAt + this.settings.redialAfterMs
+    this.#hasNews = this.now() < at
+    if (this.#hasNews) {
+      this.wakeAt(at)
+      return
+    }
     this.#isRedialling = true
     this.#dialling.abort(new Error('the peer is dialled anew'))
   }
@@ -150,6 +158,11 @@ export class Outgoing implements LaneHost {
   expire(now: number): number {
     let next = this.#expireSends(now)
     next = Math.min(next, this.#wakeDelayed(now))
+    if (this.#hasNews && this.#dialling !== undefined) {
+      const at = this.#dialledAt + this.settings.redialAfterMs
+      if (at > now) next = Math.min(next, at)
+      else this.heardOf()
+    }
     if (this.#lane !== undefined) next = Math.min(next, this.#lane.expire(now))
     for (const lane of this.#retiring) {
       if (lane.retiresAt <= now) lane.connection.close(0, 'given up for another connection')
@@ -297,6 +310,7 @@ export class Outgoing implements LaneHost {
     const abort = new AbortController()
     this.#dialling = abort
     this.#dialledAt = this.now()
+    this.#hasNews = false
     const attempt = this.#queue.peek()?.attempts ?? 0
     let connection: Connection
     try {

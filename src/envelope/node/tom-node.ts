@@ -366,6 +366,8 @@ export class TomNode {
         this.#runner.run((messenger, now) => messenger.gossip(event.content, link, now))
       } else if (event.kind === 'neighbor-up') {
         const peer = event.peer.toString()
+        // whoever is connected here has told where it is
+        this.#links.heardOf(peer)
         this.#runner.run((messenger, now) => messenger.neighborUp(peer, now))
       } else if (event.kind === 'neighbor-down' && (event.reason === 'left' || event.reason === 'connection-lost')) {
         const peer = event.peer.toString()

@@ -39,18 +39,23 @@ test('spec/envelope.md §3.4: a connection from the peer is such news too', asyn
   await world.value(sending, 500, 'our dial, begun anew')
 })
 
-test('spec/envelope.md §3.4: a young dial is left alone, and news of others too', async () => {
+test('spec/envelope.md §3.4: a young dial has its time, and news of others do not concern it', async () => {
   world = new LinkWorld('young')
   const [node, other] = [await world.peer('node'), await world.peer('other', { isUnknown: true })]
   world.book.add(nowhere(other))
   const { links } = node
   const failing = world.failure(links.send(other.id, frameOf(1)), 60_000)
-  await world.run(900)
+  await world.run(200)
   links.heardOf(other.id)
-  await world.run(5_000)
+  links.heardOf(other.id)
+  await world.run(790)
+  expect(links.stats.dials).toBe(1)
+  await world.run(20)
+  expect(links.stats.dials).toBe(2)
+  await world.run(3_000)
   links.heardOf(node.id)
   await world.run(1_000)
-  expect(links.stats.dials).toBe(1)
+  expect(links.stats.dials).toBe(2)
   await failing
 })
 

@@ -282,7 +282,7 @@ export class SimNode implements MessengerWorld, Station {
   }
 
   #readSoon(): void {
-    if (this.#isReading || !this.reads) return
+    if (this.#isReading || !this.reads || !this.isUp) return
     this.#isReading = true
     const { life } = this
     this.#world.after(this.random.between(0, 5), () => {
