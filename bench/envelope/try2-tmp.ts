@@ -1,16 +1,16 @@
-import { TomNode } from '../../src/envelope/node.ts'
 import { NodeSwarm } from './swarm.ts'
 import { startOurs } from './stacks.ts'
-const t0 = performance.now()
-const log = (...a: unknown[]) => console.log(Math.round(performance.now() - t0), ...a)
+import { measureTraffic, randomPairs } from './figures.ts'
 const swarm = await NodeSwarm.start(startOurs)
-await swarm.grow(10)
-console.log('whole', await swarm.whole(30000))
-const ticket = (swarm as any)
-import { inspect } from 'node:util'
-for (let round = 0; round < 4; round++) {
-  log('ext', inspect(await swarm.newcomer(15000), { breakLength: 200 }))
+await swarm.grow(Number(process.argv[2]))
+await swarm.whole(30000)
+const tr = await measureTraffic(swarm, randomPairs(10, 40), 20, 1)
+console.log(tr.delivered, tr.latenciesMs.map(Math.round).join(' '))
+const tr2 = await measureTraffic(swarm, randomPairs(10, 40), 20, 2)
+console.log(tr2.delivered, tr2.latenciesMs.map(Math.round).join(' '))
+for (let round = 0; round < 6; round++) {
+  const { neighborMs, strangerMs, messageMs } = await swarm.newcomer(1500)
+  console.log(neighborMs, strangerMs, messageMs! - strangerMs!)
 }
-const first = process.env.X
 await swarm.stop()
 process.exit(0)

@@ -36,8 +36,10 @@ export class Custody {
   /** Messages of ours whose acknowledgement is waited for, the oldest first, and since when. */
   readonly #watched: { readonly id: string; readonly dueAt: number }[] = []
   #firstWatched = 0
-  /** Of a message of ours, who was asked to keep it. */
-  readonly #asked = new Map<string, Set<PeerKey>>()
+  /** Of a message of ours, who was asked to keep it, and when, monotonic ms. */
+  readonly #asked = new Map<string, Map<PeerKey, number>>()
+  /** Messages of others whose record is not on the disk yet: nobody is told that we keep them. */
+  readonly #unwritten = new Set<string>()
   readonly #probes = new Map<PeerKey, Probe>()
   /** When an unsigned announcement last made us try a recipient. */
   readonly #hintedAt = new Map<PeerKey, number>()
@@ -67,9 +69,9 @@ export class Custody {
     const message = mailbox.get(id, key)
     if (message === undefined) return
     const asked = this.#askedOf(id)
-    const wanted = settings.holders - asked.size
+    const wanted = Math.min(settings.holders - this.#hopefuls(message, asked), settings.maxAsked - asked.size)
     if (wanted <= 0) return
-    const holders = peers.chooseHolders([message.to, ...asked], wanted, clock.now)
+    const holders = peers.chooseHolders([message.to, ...asked.keys()], wanted, clock.now)
     for (const holder of holders) this.#ask(holder, message, asked)
   }
 
@@ -90,7 +92,7 @@ export class Custody {
 
   /** The recipient has a message of ours. */
   acknowledged(id: string): void {
-    const asked = this.#asked.get(id) ?? []
+    const asked = this.#asked.get(id)?.keys() ?? []
     const message = this.#remove(id, this.#context.key)
     if (message === undefined) return
     for (const holder of new Set([...message.holders, ...asked])) this.confirmations.tell(holder, id)
@@ -120,10 +122,10 @@ export class Custody {
     return sealer.seal({ to: holder, type: 'BackupReplicate', payload, timestamp: clock.wall, isCompact }).wire
   }
 
-  #askedOf(id: string): Set<PeerKey> {
+  #askedOf(id: string): Map<PeerKey, number> {
     let asked = this.#asked.get(id)
     if (asked === undefined) {
-      asked = new Set()
+      asked = new Map()
       this.#asked.set(id, asked)
     }
     return asked
@@ -143,16 +145,21 @@ export class Custody {
     if (timestamp > clock.wall + CLOCK_SKEW_MS) throw new EnvelopeError('FROM_FUTURE', 'a replica from the future')
     // our own, come back to us: the mailbox has it, or it was acknowledged
     if (from === key) return
-    const { wire, expiresAt, holders } = replica
+    const { wire, holders } = replica
+    // what the replica says of it is not signed by the author: who asks first would decide how long all others' is kept
+    const expiresAt = timestamp + LIFETIME_MS
     const put = mailbox.put({ id, from, to, wire, expiresAt, holders }, timestamp, clock.wall)
+    const name = from + id
     if (!put.isKept) {
-      if (put.reason === 'known') this.#thank(asker, id)
-      else this.#context.refuse(asker, put.reason === 'expired' ? 'EXPIRED' : 'NOT_KEPT')
+      if (put.reason !== 'known') this.#context.refuse(asker, put.reason === 'expired' ? 'EXPIRED' : 'NOT_KEPT')
+      else if (!this.#unwritten.has(name)) this.#thank(asker, id)
       return
     }
     this.pushedOut(put.pushedOut)
     counters.kept++
+    this.#unwritten.add(name)
     world.persist({ kind: 'keep', message: put.message }, (isDurable) => {
+      this.#unwritten.delete(name)
       if (isDurable) this.#thank(asker, id)
       else {
         // it would not survive us: whoever asked shall look for somebody else

@@ -3,9 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Endpoint } from '../../../src/endpoint/node.ts'
-import { ENVELOPE_ALPN, TomError } from '../../../src/envelope/index.ts'
+import {
+  DISCOVERY_TOPIC_TEXT,
+  decodePeerAnnounce,
+  ENVELOPE_ALPN,
+  Sealer,
+  TomError,
+} from '../../../src/envelope/index.ts'
 import { TomNode } from '../../../src/envelope/node.ts'
-import { EndpointId, SecretKey } from '../../../src/identity/index.ts'
+import { Gossip } from '../../../src/gossip/index.ts'
+import { SecretKey } from '../../../src/identity/index.ts'
 import { RelayServer } from '../../../src/relay/server/index.ts'
 import { bytes, errors, LIMIT_MS, start, swarm, take, text, until } from './support/nodes.ts'
 
@@ -65,6 +72,26 @@ test('spec/envelope.md §11: a node that is written to without having met anybod
   await receipt.delivered({ timeoutMs: LIMIT_MS })
 })
 
+test.each(['/iroh-gossip/1', '/tom-gossip/1'])(
+  'spec/envelope.md §3.1, Q4: members of the swarm may speak %s, and read the unsigned announcement',
+  async (alpn) => {
+    const node = await start({ name: 'Node' })
+    const endpoint = await Endpoint.bind({ bind: ['127.0.0.1:0'], networkMonitor: false })
+    try {
+      const gossip = Gossip.on(endpoint, { alpns: [alpn] })
+      const topic = gossip.subscribe(DISCOVERY_TOPIC_TEXT, { bootstrap: [node.ticket()] })
+      for await (const event of topic) {
+        if (event.kind !== 'received' || event.content[0] !== 0x95) continue
+        expect(decodePeerAnnounce(event.content)).toMatchObject({ peer: `${node.id}`, name: 'Node', roles: ['Peer'] })
+        break
+      }
+      await gossip.close()
+    } finally {
+      await endpoint.close()
+    }
+  },
+)
+
 test('the path begins at the relay and becomes a direct one, and is told', async () => {
   const relay = await RelayServer.start({ httpBind: '127.0.0.1:0' })
   try {
@@ -82,6 +109,7 @@ test('the path begins at the relay and becomes a direct one, and is told', async
     while (kinds.at(-1) !== 'direct') kinds.push((await events.next()).value?.path?.kind)
     expect(kinds).toContain('direct')
     expect(bob.peer(alice.id)?.path?.kind).toBe('direct')
+    await Promise.all([alice.close(), bob.close()])
   } finally {
     await relay.close()
   }
@@ -135,14 +163,12 @@ test('RTR-11: what was taken in an earlier life is not handed over again', async
   const storage = join(folder, 'bob')
   const alice = await start()
   const bob = await start({ secretKey: bobKey, storage })
-  const frames: Uint8Array[] = []
   const receipt = await alice.send(bob.ticket(), bytes('once'))
   await take(bob, 1)
   await receipt.delivered({ timeoutMs: LIMIT_MS })
   await bob.close()
   const again = await start({ secretKey: bobKey, storage })
   // the very same envelope, as a holder would bring it
-  const { Sealer } = await import('../../../src/envelope/index.ts')
   const sealer = new Sealer({
     secretKey: alice.endpoint.secretKey,
     crypto: alice.endpoint.crypto,
@@ -156,12 +182,11 @@ test('RTR-11: what was taken in an earlier life is not handed over again', async
     isEncrypted: true,
     id: receipt.id,
   })
-  frames.push(sealed.wire)
   const hand = await Endpoint.bind({ bind: ['127.0.0.1:0'], networkMonitor: false })
   try {
     const connection = await hand.connect(again.ticket(), ENVELOPE_ALPN)
-    for (const frame of frames) await sendFrame(connection, frame)
-    await until2(() => again.metrics().duplicates === 1)
+    await sendFrame(connection, sealed.wire)
+    await eventually(() => again.metrics().duplicates === 1)
     expect(again.metrics()).toMatchObject({ received: 0, waiting: 0 })
   } finally {
     sealer.free()
@@ -181,7 +206,7 @@ test('W1, W5: frames of a hostile peer are refused and counted, and the node goe
       new Uint8Array(70_000).fill(0x9a),
     ])
       await sendFrame(connection, frame)
-    await until2(() => (bob.metrics().refused.MALFORMED ?? 0) >= 3)
+    await eventually(() => (bob.metrics().refused.MALFORMED ?? 0) >= 3)
     const receipt = await alice.send(bob.id, bytes('still there?'))
     await take(bob, 1)
     await receipt.delivered({ timeoutMs: LIMIT_MS })
@@ -203,7 +228,6 @@ test('errors name what is wrong, by their code', async () => {
   await node.close()
   await expect(node.send(stranger, bytes('x'))).rejects.toMatchObject({ code: 'NODE_CLOSED' })
   await expect(receipt.delivered()).rejects.toBeInstanceOf(TomError)
-  expect(EndpointId.parse(`${stranger}`).equals(stranger)).toBe(true)
 })
 
 test('two nodes cannot have one storage folder', async () => {
@@ -232,7 +256,7 @@ async function sendFrame(connection: Awaited<ReturnType<Endpoint['connect']>>, f
   await send.finish()
 }
 
-async function until2(isDone: () => boolean): Promise<void> {
+async function eventually(isDone: () => boolean): Promise<void> {
   const end = performance.now() + LIMIT_MS
   while (!isDone()) {
     if (performance.now() > end) throw new Error('it did not come about')
