@@ -1,7 +1,7 @@
 /**
  * `npm run bench:guard`: fails when the packet path got slower or chattier than `bench/baseline.json` allows. CPU per packet is taken as a ratio
  * to the blast in the same round, so the machine cancels out; datagrams, acknowledgements, bytes and allocations are counted in virtual
- * time. `--write` makes the baseline; committing it says why.
+ * time, messages too. `--write` makes the baseline; committing it says why.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -70,6 +70,8 @@ async function measureCounts(heapRuns: number): Promise<Pick<Measurement, 'count
     const heap = await runBundle<Counts>('counts/transfer.ts', ['heap'], HEAP_FLAGS)
     push(allocations, 'heap bytes allocated per MiB', heap['heap bytes']!)
     push(allocations, 'buffer bytes allocated per MiB', heap['buffer bytes']!)
+    const sealing = await runBundle<Counts>('counts/sealing.ts', [], HEAP_FLAGS)
+    for (const [name, value] of Object.entries(sealing)) push(allocations, `envelope ${name}`, value)
   }
   return { counts, allocations }
 }

@@ -2,8 +2,6 @@
  * `transfer.ts counts <seed>...`, `transfer.ts heap` and `transfer.ts allocations`: two endpoints in one process and in virtual time, one stream, one JSON line. What is counted
  * is the same on every machine; what is allocated is the same up to a little noise of the compiler.
  */
-import { GCProfiler, setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { parseSocketAddress } from '../../src/bytes/index.ts'
 import { seededKeyExchange } from '../../src/crypto/index.ts'
 import { createNodeCrypto } from '../../src/crypto/node/index.ts'
@@ -12,6 +10,7 @@ import type { Connection } from '../../src/endpoint/index.ts'
 import type { EndpointOptions } from '../../src/endpoint/options.ts'
 import { EndpointAddr, ipAddr, SecretKey } from '../../src/identity/index.ts'
 import { AllocationProfile, type ProfileLine } from '../profiler.ts'
+import { allocatedBy } from './allocated.ts'
 import { FrameCounter } from './frame-counter.ts'
 import { VirtualWorld } from './virtual-world.ts'
 
@@ -122,35 +121,12 @@ async function countTransfer(pair: Pair, suffix: string): Promise<Counts> {
   return Object.fromEntries(Object.entries(counts).map(([name, value]) => [`${name}${suffix}`, value]))
 }
 
-/**
- * Bytes allocated in the JavaScript heap per MiB, both ends together: growth plus what collections freed meanwhile. Array buffers
- * live outside of it; they are counted by their growth in a window without collections.
- */
+/** Bytes allocated per MiB, both ends together. */
 async function heap(): Promise<Counts> {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
   const pair = await open(1, false)
   for (let warmUp = 0; warmUp < WARM_UPS; warmUp++) await transfer(pair, HEAP_MIB)
-  collect()
-  const profiler = new GCProfiler()
-  profiler.start()
-  const before = process.memoryUsage()
-  await transfer(pair, HEAP_MIB)
-  const after = process.memoryUsage()
-  const { statistics } = profiler.stop() as unknown as {
-    statistics: { beforeGC: { heapStatistics: Heap }; afterGC: { heapStatistics: Heap } }[]
-  }
-  const freed = (of: keyof Heap): number =>
-    statistics.reduce((sum, { beforeGC, afterGC }) => sum + beforeGC.heapStatistics[of] - afterGC.heapStatistics[of], 0)
-  return {
-    'heap bytes': (after.heapUsed - before.heapUsed + freed('usedHeapSize')) / HEAP_MIB,
-    'buffer bytes': (after.arrayBuffers - before.arrayBuffers + freed('externalMemory')) / HEAP_MIB,
-  }
-}
-
-interface Heap {
-  readonly usedHeapSize: number
-  readonly externalMemory: number
+  const { heapBytes, bufferBytes } = await allocatedBy(() => transfer(pair, HEAP_MIB))
+  return { 'heap bytes': heapBytes / HEAP_MIB, 'buffer bytes': bufferBytes / HEAP_MIB }
 }
 
 /** Who allocates in the heap during such a transfer. */

@@ -77,7 +77,7 @@ export function envelopePlan(quick: boolean): EnvelopePlan {
       { ...swarm, size: 50, rounds: 2 },
       { ...swarm, size: 100 },
     ],
-    limitMs: 270_000,
+    limitMs: 280_000,
   }
 }
 

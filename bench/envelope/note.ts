@@ -12,7 +12,7 @@ export function envelopeNote({ sealing, pairs, wireSeeds, knownPeers, swarms }: 
     `Two nodes: processes of their own on loopback, each trusting the other; the clock starts before \`send\`, so before the stream is opened, and stops when the signed acknowledgement has been ` +
     `verified and the receipt says delivered; ${number(pairs.roundTrips)} messages one after the other, then ${number(pairs.messages)} with ${pairs.inFlight} in flight, ${pairs.rounds} rounds; CPU is user and system time of both processes. ` +
     'Native nodes are told by JSON lines and hold no clock: a line there and the answer back are in their latency, and while messages are in flight the process that reads the lines uses the same cores. ' +
-    'They answer before they have stored anything, keep no copy and know no receipts. Stored: messages and acknowledgements are written and synced to the disk before they are said to be there; what is in flight together is synced together. ' +
+    'They answer before they have stored anything, keep no copy and know no receipts. Stored: `send` resolves when the message is synced to the disk, and the recipient acknowledges when it has synced that it has it; what is in flight together is synced together. ' +
     `Wire: two nodes in virtual time, ${wireSeeds.length} seeds: UDP payload of both directions for a message, its acknowledgement (an envelope too) and what QUIC says besides, each message alone, less what idle nodes say; ` +
     'IP and UDP headers come on top, 28 B a datagram. ' +
     `Known peers: ${number(knownPeers)} whose signed announcements were heard, with three addresses each, JavaScript heap and buffers after a garbage collection. ` +

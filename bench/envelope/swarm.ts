@@ -72,8 +72,8 @@ export class NodeSwarm {
 
   /** Nodes that do not have all others for online. */
   async ignorant(): Promise<number> {
-    const answers = await Promise.all(this.#processes.map((process) => process.request({ cmd: 'online' })))
-    return answers.flatMap(({ online }) => online as number[]).filter((online) => online < this.size - 1).length
+    const counts = await this.#online()
+    return counts.flat().filter((online) => online < this.size - 1).length
   }
 
   /** When everybody has everybody else for online (`performance.now`); undefined when that has not come about within `limitMs`. */
@@ -121,16 +121,20 @@ export class NodeSwarm {
     await Promise.all(this.#processes.map((process) => process.stop()))
   }
 
-  /** The members there are have `online` others, the newcomer among them. */
+  /** When all members have `online` others (`performance.now`). Who is about to become one does not count. */
   async #knownToAll(online: number, deadline: number): Promise<number | undefined> {
     while (performance.now() < deadline) {
-      const answers = await Promise.all(this.#processes.map((process) => process.request({ cmd: 'online' })))
-      const counts = answers.flatMap((answer) => answer.online as number[])
-      // it may be in the list itself, and knows fewer at first
-      if (counts.filter((count) => count >= online).length >= this.#members.length) return performance.now()
+      const counts = await this.#online()
+      if (this.#members.every(({ process, node }) => counts[process]![node]! >= online)) return performance.now()
       await pause(POLL_MS)
     }
     return undefined
+  }
+
+  /** Of each process and node. */
+  async #online(): Promise<number[][]> {
+    const answers = await Promise.all(this.#processes.map((process) => process.request({ cmd: 'online' })))
+    return answers.map(({ online }) => online as number[])
   }
 
   #add(process: number, { node, peer, ticket }: Line): void {

@@ -15,6 +15,8 @@ import {
 
 /** Messages and notes that can be scrolled back to. */
 const MAX_ENTRIES = 1_000
+/** Up to so many peers are told of, whoever they are. */
+const FEW_PEERS = 8
 /** Of one message, safe lines that are shown: somebody may send 100,000 line feeds. */
 const MAX_LINES = 40
 /** Of one message, UTF-16 units that are shown. */
@@ -58,6 +60,8 @@ export class ChatModel {
   readonly #wallClock: () => number
   #peers = new Map<string, { name: string; liveness: PeerState['liveness'] | undefined; path: Path | null }>()
   #partner: string | undefined
+  /** Who wrote to us, or was written to. */
+  readonly #talkers = new Set<string>()
   #own = new Map<string, Entry & { kind: 'own' }>()
 
   /** ms since 1970. */
@@ -125,17 +129,27 @@ export class ChatModel {
     const { liveness: before, name: formerName } = peer
     if (name !== '') peer.name = name
     peer.liveness = liveness
-    if (liveness === 'forgotten' && id !== this.#partner) this.#peers.delete(id)
-    this.online = [...this.#peers.values()].filter((other) => other.liveness === 'online').length
+    if (liveness === 'forgotten' && id !== this.#partner) {
+      this.#peers.delete(id)
+      this.#talkers.delete(id)
+    }
+    this.online += Number(liveness === 'online') - Number(before === 'online')
+    if (!verified || !this.#isOfInterest(id)) return
     // stale is on its way to one or the other
-    const isTold = liveness === 'online' || (liveness === 'offline' && before !== undefined)
-    if (isTold && before !== liveness && verified) this.note(`${nameOf({ id, name: peer.name })} is ${liveness}`)
-    else if (before === 'online' && peer.name !== formerName)
-      this.note(`${nameOf({ id, name: formerName })} is called ${safeLine(name)}`)
+    const isNews = before !== liveness && (liveness === 'online' || (liveness === 'offline' && before !== undefined))
+    if (isNews) this.note(`${nameOf({ id, name: peer.name })} is ${liveness}`)
+    else if (before === 'online' && peer.name !== formerName && (formerName === '' || id === this.#partner))
+      this.note(`${nameOf({ id, name: formerName })} is called ${safeLine(peer.name)}`)
+  }
+
+  /** A swarm of strangers, or one who changes his name all the time, is not to fill the screen. */
+  #isOfInterest(id: string): boolean {
+    return id === this.#partner || this.#talkers.has(id) || this.#peers.size <= FEW_PEERS
   }
 
   #onSaid({ id, to, text, bytes }: TalkEvent & { event: 'said' }): void {
     this.waiting = Math.max(0, this.waiting - 1)
+    this.#talkers.add(to)
     const lines = shownLines({ text, bytes })
     const name = to === this.#partner ? '' : nameOf({ id: to, name: this.#peer(to).name })
     const entry: Entry = { kind: 'own', time: this.#wallClock(), id, to: name, lines, state: 'pending', holders: 0 }
@@ -146,6 +160,7 @@ export class ChatModel {
   #onMessage(message: Message): void {
     const { id, from, sent_at } = message
     const peer = this.#peer(from)
+    this.#talkers.add(from)
     if (message.name !== '') peer.name = message.name
     const safe = safeLine(peer.name).trim()
     // the name alone only where everybody sees in the status line whose it is

@@ -5,6 +5,8 @@ import type { SendPlan, Sent } from '../../bench/envelope/worker-node.ts'
 export interface FakeOptions {
   /** The node with this number among all is known to nobody and gets nothing. */
   readonly deaf?: number
+  /** The node with this number hears of nobody. */
+  readonly blind?: number
   /** Refused. */
   readonly refuses?: string
 }
@@ -35,7 +37,7 @@ export class FakeWorld {
 
   /** Others that `id` has for online. */
   online(id: string): number {
-    if (this.isDeaf(id)) return 0
+    if (this.isDeaf(id) || this.ids.indexOf(id) === this.options.blind) return 0
     return this.ids.filter((other) => other !== id && !this.isDeaf(other)).length
   }
 }

@@ -62,8 +62,8 @@ test('a newcomer is told of the first node alone, and becomes a member', async (
   expect(await swarm.ignorant()).toBe(0)
 })
 
-test('a newcomer that somebody never hears of is not known to all', async () => {
-  const swarm = await NodeSwarm.start(new FakeWorld({ deaf: 1 }).startProcess)
+test('a newcomer that somebody never hears of is not known to all, whatever it knows itself', async () => {
+  const swarm = await NodeSwarm.start(new FakeWorld({ blind: 1 }).startProcess)
   await swarm.grow(3)
   expect((await swarm.newcomer(30)).knownMs).toBeUndefined()
 })
@@ -254,6 +254,9 @@ test('messages stand in a block of their own, with who is missing', () => {
   found.add(ENVELOPE, ofPair(false, 'p50 ms'), TOM, summarize([1]))
   found.absent(RUST, 'envelopes: no cargo', ENVELOPE)
   expect(renderTables(found)).toBe('')
+  found.add(ENVELOPE, ofPair(false, 'p50 ms'), RUST, summarize([1]))
+  found.add('bulk', 'Mbit/s', TOM, summarize([1000]))
+  expect(renderTables(found).split('\n')[0]).toBe(`| figure | aim |  | ${TOM} |`)
   expect(renderEnvelopeBlock(found, 'the note')).toContain(
     `Not measured: ${RUST} (envelope): envelopes: no cargo.\n\nthe note`,
   )

@@ -215,18 +215,33 @@ test('nobody yet, somebody who is not seen yet, others who are there, lines that
   expect(status(model)).toMatch(/^\[ Alice a1a1a1a1a1 · offline {3,}/)
 })
 
-test('what a peer calls itself is told when it becomes known and when it changes', () => {
-  const model = modelOf(
-    peer(A, '', 'online'),
-    peer(A, 'Alice', 'online'),
-    peer(A, 'Alice', 'online'),
-    peer(A, 'Eve', 'online'),
-  )
+test('what a peer calls itself is told when it becomes known, and when whom the talk is with changes it', () => {
+  const model = modelOf(peer(A, '', 'online'), peer(A, 'Alice', 'online'), peer(A, 'Alice', 'online'))
+  model.apply(peer(A, 'Eve', 'online'))
+  model.apply({ event: 'to', id: A, name: '' })
+  model.apply(peer(A, 'Mallory', 'online'))
   expect(model.entries.map(({ lines }) => lines[0])).toEqual([
     'a1a1a1a1a1 is online',
     'a1a1a1a1a1 is called Alice',
-    'Alice (a1a1a1a1a1) is called Eve',
+    'talking to Eve (a1a1a1a1a1)',
+    'Eve (a1a1a1a1a1) is called Mallory',
   ])
+})
+
+test('a swarm of strangers is counted and does not fill the screen; who talks with us is told of', () => {
+  const model = modelOf({ event: 'to', id: A, name: 'Alice' }, message({ from: B, name: 'Bob' }))
+  for (let index = 0; index < 100; index++) model.apply(peer(index.toString(16).padStart(64, '0'), '', 'online'))
+  expect(model.entries.length).toBeLessThan(10)
+  expect(model.online).toBe(100)
+  model.apply(peer(B, 'Bob', 'online'))
+  model.apply(peer(A, 'Alice', 'online'))
+  expect(model.entries.slice(-2).map(({ lines }) => lines[0])).toEqual([
+    'Bob (b2b2b2b2b2) is online',
+    'Alice (a1a1a1a1a1) is online',
+  ])
+  expect(model.online).toBe(102)
+  model.apply({ ...(peer(B, 'Bob', 'online') as TalkEvent & { event: 'peer' }), liveness: 'forgotten' })
+  expect(model.online).toBe(101)
 })
 
 test('painting: first everything, then only rows that differ, and the cursor where the typing goes on', () => {

@@ -12,8 +12,9 @@ import {
   encodeId,
   encodeIdList,
 } from '../wire/body-codec.ts'
-import { CLOCK_SKEW_MS, type Envelope, MAX_ENVELOPE_LENGTH, type PeerKey } from '../wire/envelope.ts'
+import { CLOCK_SKEW_MS, type Envelope, LIFETIME_MS, MAX_ENVELOPE_LENGTH, type PeerKey } from '../wire/envelope.ts'
 import { decodeEnvelope, encodeEnvelope } from '../wire/envelope-codec.ts'
+import { Asks } from './asks.ts'
 import { Confirmations } from './confirmations.ts'
 import { type Context, sendSigned } from './context.ts'
 import type { Courier } from './courier.ts'
@@ -36,8 +37,8 @@ export class Custody {
   /** Messages of ours whose acknowledgement is waited for, the oldest first, and since when. */
   readonly #watched: { readonly id: string; readonly dueAt: number }[] = []
   #firstWatched = 0
-  /** Of a message of ours, who was asked to keep it, and when, monotonic ms. */
-  readonly #asked = new Map<string, Map<PeerKey, number>>()
+  /** By message of ours. */
+  readonly #asks = new Map<string, Asks>()
   /** Messages of others whose record is not on the disk yet: nobody is told that we keep them. */
   readonly #unwritten = new Set<string>()
   readonly #probes = new Map<PeerKey, Probe>()
@@ -68,11 +69,15 @@ export class Custody {
     const { key, mailbox, peers, clock, settings } = this.#context
     const message = mailbox.get(id, key)
     if (message === undefined) return
-    const asked = this.#askedOf(id)
-    const wanted = Math.min(settings.holders - this.#hopefuls(message, asked), settings.maxAsked - asked.size)
+    const asks = this.#asksOf(id)
+    const hopefuls = asks.hopefuls(message.holders, clock.now - settings.bringAgainMs)
+    const wanted = Math.min(settings.holders - hopefuls.length, settings.maxAsks - asks.count)
     if (wanted <= 0) return
-    const holders = peers.chooseHolders([message.to, ...asked.keys()], wanted, clock.now)
-    for (const holder of holders) this.#ask(holder, message, asked)
+    const chosen = peers.chooseHolders([message.to, ...asks.peers], wanted, clock.now)
+    // those who were asked and did not answer may never have heard it
+    const again = wanted - chosen.length
+    if (again > 0) chosen.push(...peers.chooseHolders([message.to, ...hopefuls, ...chosen], again, clock.now))
+    for (const holder of chosen) this.#ask(holder, message, asks)
   }
 
   seekAllHolders(): void {
@@ -85,29 +90,29 @@ export class Custody {
     for (const { id, to, holders } of mailbox.own()) {
       if (holders.length > 0) continue
       if (peers.livenessOf(to) === 'online') return true
-      if (!isStored && (this.#courier.isOnItsWay(id, key) || (this.#asked.get(id)?.size ?? 0) > 0)) return true
+      if (!isStored && (this.#courier.isOnItsWay(id, key) || (this.#asks.get(id)?.size ?? 0) > 0)) return true
     }
     return false
   }
 
   /** The recipient has a message of ours. */
   acknowledged(id: string): void {
-    const asked = this.#asked.get(id)?.keys() ?? []
+    const asked = this.#asks.get(id)?.peers ?? []
     const message = this.#remove(id, this.#context.key)
     if (message === undefined) return
     for (const holder of new Set([...message.holders, ...asked])) this.confirmations.tell(holder, id)
   }
 
-  #ask(holder: PeerKey, message: StoredMessage, asked: Set<PeerKey>): void {
+  #ask(holder: PeerKey, message: StoredMessage, asks: Asks): void {
     const { transmissions, clock, peers } = this.#context
-    asked.add(holder)
+    asks.asked(holder, clock.now)
     const settle = (isAccepted: boolean): void => {
       if (isAccepted) return
-      asked.delete(holder)
+      asks.failed(holder)
       peers.unreachable(holder, clock.now)
       this.seekHolders(message.id)
     }
-    if (!transmissions.send(holder, this.#replicaFor(holder, message, [...asked]), settle)) asked.delete(holder)
+    if (!transmissions.send(holder, this.#replicaFor(holder, message, [...asks.peers]), settle)) asks.failed(holder)
   }
 
   /** Only nodes of ours are asked, and they read the short form: so even the largest envelope fits into another. */
@@ -122,13 +127,13 @@ export class Custody {
     return sealer.seal({ to: holder, type: 'BackupReplicate', payload, timestamp: clock.wall, isCompact }).wire
   }
 
-  #askedOf(id: string): Map<PeerKey, number> {
-    let asked = this.#asked.get(id)
-    if (asked === undefined) {
-      asked = new Map()
-      this.#asked.set(id, asked)
+  #asksOf(id: string): Asks {
+    let asks = this.#asks.get(id)
+    if (asks === undefined) {
+      asks = new Asks()
+      this.#asks.set(id, asks)
     }
-    return asked
+    return asks
   }
 
   // what holders and recipients say
@@ -178,7 +183,7 @@ export class Custody {
   onReplicaAck({ from: holder, payload }: Envelope): void {
     const { key, mailbox, tracker, world } = this.#context
     const id = decodeId(payload)
-    if (this.#asked.get(id)?.has(holder) !== true) {
+    if (this.#asks.get(id)?.has(holder) !== true) {
       this.#context.refuse(holder, 'NOT_ENTITLED')
       return
     }
@@ -287,7 +292,7 @@ export class Custody {
 
   #dropped(id: string, from: PeerKey): void {
     this.#courier.forget(id, from)
-    if (from === this.#context.key) this.#asked.delete(id)
+    if (from === this.#context.key) this.#asks.delete(id)
     this.#context.world.persist({ kind: 'drop', id, from }, () => {})
   }
 }

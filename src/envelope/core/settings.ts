@@ -5,8 +5,8 @@ export interface MessengerSettings {
   readonly backupAfterMs: number
   /** Nodes that keep a message besides its sender. The issue's number; spec/envelope.md §6.1 has 5 upstream. */
   readonly holders: number
-  /** Nodes asked to keep one message, in all: one that does not say that it does within `bringAgainMs` is replaced, at the next look. A guess. */
-  readonly maxAsked: number
+  /** How often anybody is asked to keep one message: who does not say within `bringAgainMs` that he does is replaced, or asked again, at the next look. A guess. */
+  readonly maxAsks: number
   /** Messages that still want holders, and recipients that may be back, are looked at so often, ms (spec/envelope.md §6.1: the maintenance tick). */
   readonly careIntervalMs: number
   /** The longest wait between two attempts to bring somebody our own messages without a sign of life, ms. A guess. */
@@ -42,7 +42,7 @@ export interface MessengerSettings {
 export const MESSENGER_SETTINGS: MessengerSettings = {
   backupAfterMs: 2_000,
   holders: 2,
-  maxAsked: 8,
+  maxAsks: 8,
   careIntervalMs: 60_000,
   maxProbeIntervalMs: 960_000,
   hintedProbeMs: 10_000,

@@ -47,6 +47,32 @@ test('BAK-1: a holder that was asked and does not say that it keeps the message 
   expect(bob.texts).toEqual(['kept by nobody'])
 })
 
+test('BAK-1: where there is nobody else, a holder that did not answer is asked again, but not for ever', () => {
+  const [core, [alice, bob, carol]] = swarm('alice', 'bob', 'carol')
+  bob.crash()
+  const transmit = alice.transmit.bind(alice)
+  let asked = 0
+  let swallows = true
+  alice.transmit = (peer, frame, ticket) => {
+    const isReplica = decodeEnvelope(frame, new KnownKeys()).type === 'BackupReplicate'
+    if (isReplica) asked++
+    if (!isReplica || !swallows) transmit(peer, frame, ticket)
+    else core.after(5, () => alice.act((messenger) => messenger.transmitted(ticket, true, core.now)))
+  }
+  alice.send(bob, 'kept at the second attempt')
+  core.run(20_000)
+  expect(asked).toBe(1)
+  swallows = false
+  core.run(110_000)
+  expect(asked).toBe(2)
+  expect(carol.disk.some(({ kind }) => kind === 'keep')).toBe(true)
+  swallows = true
+  asked = 0
+  alice.send(bob, 'kept by nobody')
+  core.run(1_200_000)
+  expect(asked).toBe(8)
+})
+
 test('BAK-1: a replica whose record is not on the disk yet is not acknowledged, however often it is asked for', () => {
   const [core, [alice, bob, carol]] = swarm('alice', 'bob', 'carol')
   bob.crash()

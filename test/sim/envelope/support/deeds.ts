@@ -24,6 +24,10 @@ export interface Shape {
   readonly deeds: number
   readonly messages: number
   readonly peaceMs: number
+  /** How long all sleep when they do, minutes. */
+  readonly sleeps: readonly number[]
+  /** Nobody says who he is in the form of upstream's nodes as well, which nobody here needs. */
+  readonly isTerse?: boolean
 }
 
 /** Of a seed: six to twelve nodes, every tenth time twenty; none to two hostile ones. */
@@ -39,6 +43,7 @@ export function shapeOf(seed: number): Shape {
     deeds: 1,
     messages: 2,
     peaceMs: 6 * MINUTE_MS,
+    sleeps: [10, 60, 60, 300, 1_410, 1_450],
   }
 }
 
@@ -47,12 +52,14 @@ export const HUNDRED: Shape = {
   nodes: 100,
   hostiles: 3,
   steps: 60,
-  heard: 0.15,
+  heard: 0.2,
+  isTerse: true,
   hostilePauseMs: 4_000,
   pauses: [0, 20, 200, 1_000, 2_000],
   deeds: 5,
   messages: 6,
   peaceMs: 5.2 * MINUTE_MS,
+  sleeps: [10, 60, 300],
 }
 
 export class Interaction {
@@ -82,6 +89,7 @@ export class Interaction {
       await this.world.run(this.#random.pick(pauses))
     }
     await this.#peace()
+    await this.#vigil()
     await this.#quiet(2)
     await this.#day()
   }
@@ -93,7 +101,8 @@ export class Interaction {
   }
 
   async #begin(): Promise<void> {
-    const { nodes, hostiles, hostilePauseMs } = this.#shape
+    const { nodes, hostiles, hostilePauseMs, isTerse = false } = this.#shape
+    this.world.settings = { announcesUnsigned: !isTerse }
     for (let count = 0; count < nodes; count++) {
       const node = this.world.node({ skewMs: this.#random.int(-MINUTE_MS, MINUTE_MS) })
       this.world.after(this.#random.between(0, 2_000), () => node.start())
@@ -258,7 +267,7 @@ export class Interaction {
   }
 
   #sleep(): void {
-    const ms = this.#random.pick([10, 60, 60, 300, 1_410, 1_450]) * MINUTE_MS
+    const ms = this.#random.pick(this.#shape.sleeps) * MINUTE_MS
     this.#say(`all sleep for ${ms / MINUTE_MS} min`)
     this.world.jump(ms)
   }
@@ -307,6 +316,34 @@ export class Interaction {
     if (!isThere) this.ledger.violation('somebody does not come back')
     await this.world.run(this.#shape.peaceMs)
     this.ledger.checkCustody()
+  }
+
+  /**
+   * Somebody writes to two who are not there, over lines that lose half of everything, and dies for ever some minutes later: others have the messages by then, and they arrive. Hostile
+   * nodes may say that they keep what they do not, and nobody can help that.
+   */
+  async #vigil(): Promise<void> {
+    const { world } = this
+    const up = world.nodes.filter((node) => node.isUp)
+    if (world.hostiles.length > 0 || up.length < 5) return
+    this.#say('a vigil')
+    const [from, ...recipients] = up.slice(0, 3) as [SimNode, SimNode, SimNode]
+    for (const recipient of recipients) recipient.die(this.#random.chance(0.5))
+    await world.run(45_000)
+    world.weather = { ...world.weather, lost: 0.5 }
+    const entries: Entry[] = []
+    for (const to of [...recipients, ...recipients]) {
+      const id = from.send(to, Buffer.from(`word ${this.#words++}`))
+      entries.push(this.ledger.entries.get(id!)!)
+    }
+    await world.run(this.#random.pick([1_000, 5_000]))
+    world.weather = { ...world.weather, lost: 0 }
+    await world.run(150_000)
+    from.die(false)
+    from.isGone = true
+    for (const recipient of recipients) recipient.start()
+    await world.run(60_000)
+    this.ledger.checkCame(entries)
   }
 
   /** What is sent now arrives within seconds. */

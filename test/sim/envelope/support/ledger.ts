@@ -138,6 +138,14 @@ export class Ledger {
     }
   }
 
+  /** Their senders are gone, and others have had time to keep them. */
+  checkCame(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      if (entry.handovers.length === 0)
+        this.violation(`${this.#name(entry)} has not arrived, and its sender had some minutes before it died`)
+    }
+  }
+
   /** These were sent while nothing was wrong. */
   checkPrompt(entries: readonly Entry[]): void {
     for (const entry of entries) {

@@ -147,6 +147,7 @@ export class SimNode implements MessengerWorld, Station {
       name: this.name,
       addr: () => undefined,
       restored,
+      settings: this.#world.settings,
     })
     life.isActing = true
     life.upAt = this.#world.now

@@ -3,6 +3,7 @@
  * repeated by its seed. Lines, topic and disks are files of their own; what happens is `deeds.ts`'s, what must be true the ledger's.
  */
 import { createNodeCrypto } from '../../../../src/crypto/node/index.ts'
+import type { MessengerSettings } from '../../../../src/envelope/core/settings.ts'
 import type { PeerKey } from '../../../../src/envelope/wire/envelope.ts'
 import { type ScheduledEvent, VirtualClock } from '../../support/clock.ts'
 import { SimRandom } from '../../support/random.ts'
@@ -45,6 +46,8 @@ export class EnvelopeWorld {
   readonly nodes: SimNode[] = []
   readonly hostiles: Hostile[] = []
   weather: Weather = CALM
+  /** Of all messengers. */
+  settings: Partial<MessengerSettings> = {}
   readonly #stations = new Map<PeerKey, Station>()
   /** Time that passed at once. */
   #jumped = 0
