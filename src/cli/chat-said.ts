@@ -1,5 +1,6 @@
 /** What became of what was said: which messages are still on their way, which failed, and waiting for that to change. Knows no node: it is told. */
 import type { DeliveryState } from '../envelope/index.ts'
+import { limited } from './run.ts'
 
 /** What is needed of a `Receipt`. */
 export interface SaidReceipt {
@@ -64,7 +65,7 @@ export class Said {
   async settled(limit: AbortSignal, keptGraceMs: number): Promise<void> {
     while (this.#open.size > 0 && !limit.aborted) {
       const isKept = [...this.#open.keys()].every(({ holders }) => holders > 0)
-      const hasChanged = await this.#change(isKept ? AbortSignal.any([limit, AbortSignal.timeout(keptGraceMs)]) : limit)
+      const hasChanged = await this.#change(isKept ? limited(limit, keptGraceMs) : limit)
       if (isKept && !hasChanged) return
     }
   }

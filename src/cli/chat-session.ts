@@ -10,9 +10,9 @@ import { type ChatCommand, HELP } from './chat-command.ts'
 import { Said, type SaidReceipt, type Unsettled } from './chat-said.ts'
 import { findPeer } from './chat-who.ts'
 import { Outbox } from './gossip-outbox.ts'
-import { aborted } from './run.ts'
+import { aborted, limited } from './run.ts'
 import type { TalkReporter } from './tom-node-events.ts'
-import { messageFields, pathOf, peerFields } from './tom-node-fields.ts'
+import { type BridgedReader, messageFields, pathOf, peerFields } from './tom-node-fields.ts'
 
 /** Lines that may wait for a first peer; then the input waits. A guess. */
 const MAX_WAITING = 256
@@ -51,6 +51,8 @@ export interface TalkOptions {
   readonly interrupted: AbortSignal
   /** Monotonic, ms. */
   now(): number
+  /** Texts of the earlier stack, by a bridge that is trusted with them. Default: none are. */
+  readonly readBridged?: BridgedReader
   /** For `/ticket`. */
   showTicket(): void
 }
@@ -258,7 +260,7 @@ export class Talk {
   /** Until nothing is on its way any more but what others keep. */
   async #drain(): Promise<void> {
     const { interrupted, reporter, waitMs, keptGraceMs } = this.#options
-    const limit = AbortSignal.any([interrupted, AbortSignal.timeout(waitMs)])
+    const limit = limited(interrupted, waitMs)
     if (this.#outbox.size > 0 || this.#said.openCount > 0) reporter.note('waiting until everything is delivered')
     await this.#outbox.drained(limit)
     await this.#said.settled(limit, keptGraceMs)
@@ -316,7 +318,7 @@ export class Talk {
     if (isRead) message.markRead()
     else this.#keepUnread(message)
     if (this.#partner === undefined) this.#setPartner(message.from)
-    reporter.event({ event: 'message', ...messageFields(message, node) })
+    reporter.event({ event: 'message', ...messageFields(message, node, this.#options.readBridged) })
   }
 
   #keepUnread(message: IncomingMessage): void {

@@ -1,9 +1,10 @@
 /** `tom chat`: two people talk with nothing but a ticket. Flags, node, input and the kind of output, and how it ends; the talk itself is `chat-session.ts`'s. */
 import type { Command } from 'commander'
 import { messageOf } from '../bytes/index.ts'
+import { readBridged } from '../envelope/bridge/index.ts'
 import { DISCOVERY_TOPIC_TEXT } from '../envelope/index.ts'
 import { TomNode } from '../envelope/node.ts'
-import type { EndpointAddr } from '../identity/index.ts'
+import { type EndpointAddr, type EndpointId, parseTarget } from '../identity/index.ts'
 import { type ChatCommand, parseCommand, parseJsonCommand } from './chat-command.ts'
 import { Talk } from './chat-session.ts'
 import { hasTerminal, screenStyle } from './chat-style.ts'
@@ -12,7 +13,7 @@ import { readLines } from './gossip-input.ts'
 import type { Output } from './reporter.ts'
 import { UsageError } from './run.ts'
 import { JsonTalkReporter, type TalkEvent, type TalkReporter, TextTalkReporter } from './tom-node-events.ts'
-import { pathOf } from './tom-node-fields.ts'
+import { type BridgedReader, pathOf } from './tom-node-fields.ts'
 import {
   addTomNodeFlags,
   milliseconds,
@@ -34,12 +35,15 @@ const MAX_TEXT = 104_000
 const MAX_JSON_LINE = 6 * MAX_TEXT + 1_000
 
 interface Flags extends TomNodeFlagValues {
+  readonly bridge?: string
   readonly stay?: true
   readonly wait: number
 }
 
 export interface ChatCommandOptions extends TomNodeFlags {
   readonly partner: EndpointAddr | undefined
+  /** Whose messages are texts of the earlier stack. */
+  readonly bridge: EndpointId | undefined
   readonly isStaying: boolean
   readonly waitMs: number
 }
@@ -69,6 +73,7 @@ export function addChatCommand(program: Command, output: Output, interruption: (
     .description('talk to somebody, signed and sealed: with their ticket, or waiting for them with yours')
     .argument('[ticket|id]', 'whom to talk to; without it you get a ticket that another one needs')
   addTomNodeFlags(command)
+    .option('--bridge <id>', 'this peer is a bridge: read what it brings as texts of the earlier stack')
     .option('--stay', 'after the end of the input go on until Ctrl-C')
     .option('--wait <ms>', 'after the end of the input, wait so long for delivery', milliseconds, DEFAULT_WAIT_MS)
     .action(async (ticket: string | undefined, flags: Flags) => {
@@ -89,7 +94,8 @@ async function chatOptions(ticket: string | undefined, flags: Flags): Promise<Ch
   const partner = ticket === undefined ? undefined : targetOf(ticket, node)
   if (partner !== undefined && node.secretKey?.id.equals(partner.id) === true)
     throw new UsageError('this ticket is your own: give it to the other one')
-  return { ...node, partner, isStaying: flags.stay === true, waitMs: flags.wait }
+  const bridge = flags.bridge === undefined ? undefined : parseTarget(flags.bridge).id
+  return { ...node, partner, bridge, isStaying: flags.stay === true, waitMs: flags.wait }
 }
 
 /** People get the terminal interface, pipes lines, programs JSON. */
@@ -155,6 +161,7 @@ export async function chat(options: ChatCommandOptions, run: ChatRun): Promise<b
     waitMs: options.waitMs,
     keptGraceMs: KEPT_GRACE_MS,
     isStaying: options.isStaying,
+    ...(options.bridge === undefined ? {} : { readBridged: bridgedReader(options.bridge, node) }),
     interrupted,
     now: () => performance.now(),
     showTicket,
@@ -177,6 +184,11 @@ export async function chat(options: ChatCommandOptions, run: ChatRun): Promise<b
     await node.close()
   }
   return conclude(talk, options, run.reporter)
+}
+
+/** Of the bridge's messages only: anybody can write such a text. */
+function bridgedReader(bridge: EndpointId, { endpoint: { secretKey } }: TomNode): BridgedReader {
+  return ({ from, bytes }) => (from.equals(bridge) ? readBridged(bytes, { secretKey }) : undefined)
 }
 
 /** Says what became of what was said. */

@@ -9,7 +9,7 @@ import type { ChatReporter } from './gossip-events.ts'
 import { readLines } from './gossip-input.ts'
 import { decodeChatLine, encodeChatLine } from './gossip-message.ts'
 import { Outbox } from './gossip-outbox.ts'
-import { aborted } from './run.ts'
+import { aborted, limited } from './run.ts'
 
 /** Lines that wait for a first neighbour; then the input waits. A guess. */
 const MAX_WAITING = 256
@@ -95,7 +95,7 @@ export class Chat {
     if (isStaying) return aborted(interrupted)
     if (this.#outbox.size === 0) return
     if (this.#options.topic.neighbors().length === 0) reporter.note('waiting for somebody to hear it')
-    await this.#outbox.drained(AbortSignal.any([interrupted, AbortSignal.timeout(waitMs)]))
+    await this.#outbox.drained(limited(interrupted, waitMs))
   }
 
   async #say(text: string): Promise<void> {

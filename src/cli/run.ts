@@ -38,6 +38,25 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
+/**
+ * Aborted after `ms`, or with `signal`. Not `AbortSignal.any` with `AbortSignal.timeout`: nothing but weak references holds such a pair together, and once the garbage collector has come by
+ * it never fires (Node 20).
+ */
+export function limited(signal: AbortSignal, ms: number): AbortSignal {
+  const controller = new AbortController()
+  const end = (): void => {
+    clearTimeout(timeout)
+    signal.removeEventListener('abort', end)
+    controller.abort(signal.aborted ? signal.reason : new DOMException(`nothing for ${ms} ms`, 'TimeoutError'))
+  }
+  const timeout = setTimeout(end, ms)
+  // what is waited for keeps the process, not the limit
+  timeout.unref()
+  if (signal.aborted) end()
+  else signal.addEventListener('abort', end)
+  return controller.signal
+}
+
 /** Resolves when the signal is aborted. */
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

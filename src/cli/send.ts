@@ -5,7 +5,7 @@ import type { EndpointAddr } from '../identity/index.ts'
 import { isDelivered } from './chat-said.ts'
 import type { TalkNode, TalkReceipt } from './chat-session.ts'
 import type { Output } from './reporter.ts'
-import { UsageError } from './run.ts'
+import { limited, UsageError } from './run.ts'
 import { JsonTalkReporter, nodes, type TalkReporter, TextTalkReporter } from './tom-node-events.ts'
 import { pathOf, textOf } from './tom-node-fields.ts'
 import {
@@ -102,7 +102,7 @@ export async function send(bytes: Uint8Array, options: SendCommandOptions, run: 
   try {
     const id = node.id.toString()
     reporter.event({ event: 'started', name, id, topic: topic.toString(), storage: storage !== undefined })
-    const limit = AbortSignal.any([interrupted, AbortSignal.timeout(timeoutMs)])
+    const limit = limited(interrupted, timeoutMs)
     receipt = await deliver(bytes, { node, target, reporter, limit, now: () => performance.now() })
   } finally {
     await node.close()

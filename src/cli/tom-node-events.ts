@@ -2,7 +2,7 @@
  * What `tom chat` and `tom send` tell: one JSON object a line (`--json`: nothing else on stdout, people's text on stderr), or readable lines for a pipe. What strangers
  * wrote is made safe for a terminal here. The terminal interface of `tom chat` makes its screen of the same events.
  */
-import type { DeliveryState, Liveness, Role } from '../envelope/index.ts'
+import type { DeliveryState, Liveness, Role, SignatureState } from '../envelope/index.ts'
 import { safeLine, safeLines } from './chat-text.ts'
 import type { Output } from './reporter.ts'
 
@@ -97,6 +97,9 @@ export interface Message {
   readonly brought_by: string
   /** Of the one who brought it. */
   readonly path: Path['kind'] | null
+  /** Of a text of the earlier stack: who says to have written it, 64 hex digits, and what its own signature is worth. `from` is the bridge. */
+  readonly claimed_author?: string
+  readonly v1_signature?: SignatureState
 }
 
 export interface TalkReporter {
@@ -179,10 +182,18 @@ export function linesOf(event: TalkEvent): string[] {
 export function messageLines(message: Message): string[] {
   const lines = message.text === null ? [`${message.bytes} bytes that are no text`] : safeLines(message.text)
   const remarks = [
+    ...(message.claimed_author === undefined ? [] : [authorRemark(message.claimed_author, message.v1_signature)]),
     ...(message.encrypted ? [] : ['not encrypted']),
     ...(message.brought_by === message.from ? [] : [`brought by ${shortId(message.brought_by)}`]),
   ]
   return remarks.length === 0 ? lines : [...lines.slice(0, -1), `${lines.at(-1)} [${remarks.join(', ')}]`]
+}
+
+/** V1-4: what a bridge brings is its author's only where he signed it. */
+function authorRemark(author: string, signature: SignatureState = 'absent'): string {
+  if (signature === 'valid') return `signed by ${shortId(author)}`
+  const why = signature === 'absent' ? 'unsigned' : `signature ${signature}`
+  return `${why}, claims to be by ${shortId(author)}`
 }
 
 function stateLine({ state, holders, after_ms, ...event }: TalkEvent & { event: 'state' }): string {

@@ -1,5 +1,6 @@
 /** What a node says of peers, paths and messages, as fields of events. Pure. */
 import { decodeUtf8 } from '../bytes/index.ts'
+import type { BridgedMessage } from '../envelope/bridge/index.ts'
 import type { IncomingMessage, PeerInfo } from '../envelope/index.ts'
 import type { EndpointId } from '../identity/index.ts'
 import type { Message, Path, PeerState } from './tom-node-events.ts'
@@ -16,9 +17,17 @@ export function pathOf(peer: Pick<PeerInfo, 'path'> | undefined): Path | null {
     : { kind: path.kind, remote: path.remote, rtt_ms: Math.round(path.rttMs * 1000) / 1000 }
 }
 
-export function messageFields(message: IncomingMessage, node: { peer(id: EndpointId): PeerInfo | undefined }): Message {
+/** Reads what a bridge to the earlier stack brought; undefined for anything else. */
+export type BridgedReader = (message: IncomingMessage) => BridgedMessage | undefined
+
+export function messageFields(
+  message: IncomingMessage,
+  node: { peer(id: EndpointId): PeerInfo | undefined },
+  readBridged: BridgedReader = () => undefined,
+): Message {
   const { id, from, bytes, sentAt, isEncrypted, isAuthorBound, via, broughtBy } = message
-  const text = textOf(bytes)
+  const bridged = readBridged(message)
+  const text = bridged?.text ?? textOf(bytes)
   return {
     id,
     from: from.toString(),
@@ -32,6 +41,7 @@ export function messageFields(message: IncomingMessage, node: { peer(id: Endpoin
     via: via.map(String),
     brought_by: broughtBy.toString(),
     path: pathOf(node.peer(broughtBy))?.kind ?? null,
+    ...(bridged === undefined ? {} : { claimed_author: bridged.author, v1_signature: bridged.signatureState }),
   }
 }
 

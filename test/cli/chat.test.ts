@@ -119,6 +119,7 @@ const OPTIONS: ChatCommandOptions = {
   join: [],
   storage: undefined,
   partner: undefined,
+  bridge: undefined,
   isStaying: false,
   waitMs: 10_000,
 }

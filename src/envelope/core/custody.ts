@@ -267,8 +267,12 @@ export class Custody {
   #care(now: number): void {
     const { key, mailbox, peers, settings } = this.#context
     const own = new Set<PeerKey>()
-    this.seekAllHolders()
-    for (const { to } of mailbox.own()) own.add(to)
+    // what was sent a moment ago has its time
+    const young = new Set(this.#watched.slice(this.#firstWatched).map(({ id }) => id))
+    for (const { id, to } of mailbox.own()) {
+      own.add(to)
+      if (!young.has(id)) this.seekHolders(id)
+    }
     for (const peer of mailbox.recipients()) if (peers.livenessOf(peer) === 'online') this.#courier.wake(peer)
     for (const peer of this.#probes.keys()) if (!own.has(peer)) this.#probes.delete(peer)
     for (const [peer, at] of this.#hintedAt) if (now - at >= settings.hintedProbeMs) this.#hintedAt.delete(peer)

@@ -36,6 +36,8 @@ export class Inbox {
   readonly #custody: Custody
   readonly #friction: Friction
   readonly #waiting: Waiting[] = []
+  /** Messages that were taken and are not written down yet, each with when somebody has seen it, ms since 1970. */
+  readonly #unwritten = new Map<string, number | undefined>()
   #first = 0
   #bytes = 0
 
@@ -114,7 +116,7 @@ export class Inbox {
         return
       case 'duplicate':
         counters.duplicates++
-        if (verdict.mayAckAgain) this.#acknowledge(envelope, link)
+        if (verdict.mayAckAgain && !this.#unwritten.has(envelope.from + envelope.id)) this.#acknowledge(envelope, link)
         return
       case 'ack':
         if (this.#outbox.onAck(verdict.ack, envelope.from, length)) router.acted(envelope, clock.wall)
@@ -211,7 +213,14 @@ export class Inbox {
     counters.received++
     const { id, from, timestamp } = envelope
     // what could not be written is acknowledged too: the application has it, and a sender that goes on would only repeat it
-    world.persist({ kind: 'delivered', id, from, timestamp }, () => this.#acknowledge(envelope, taken.broughtBy))
+    const name = from + id
+    this.#unwritten.set(name, undefined)
+    world.persist({ kind: 'delivered', id, from, timestamp }, () => {
+      const readAt = this.#unwritten.get(name)
+      this.#unwritten.delete(name)
+      this.#acknowledge(envelope, taken.broughtBy)
+      if (readAt !== undefined) this.#tellRead(id, from, readAt)
+    })
     return taken
   }
 
@@ -267,7 +276,14 @@ export class Inbox {
 
   /** Tells the sender that somebody has seen the message. */
   markRead(id: string, from: PeerKey): void {
-    const payload = encodeReadReceipt({ originalId: id, readAt: this.#context.clock.wall })
+    const { wall } = this.#context.clock
+    // it says that the message has arrived, as an ack does, and waits for the same
+    if (this.#unwritten.has(from + id)) this.#unwritten.set(from + id, wall)
+    else this.#tellRead(id, from, wall)
+  }
+
+  #tellRead(id: string, from: PeerKey, readAt: number): void {
+    const payload = encodeReadReceipt({ originalId: id, readAt })
     sendSigned(this.#context, from, 'ReadReceipt', payload)
   }
 

@@ -42,6 +42,10 @@ export class Lane {
   readonly #acked = new Set<Underway>()
   readonly #room = new WaitQueue()
   #opening = 0
+  /** Datagrams of the peer at the last look, how many looks ago that was another number, and when to look again, ms. */
+  #heard = 0
+  #silentLooks = 0
+  #lookAt = Number.POSITIVE_INFINITY
   /** Evicted: it ends when everything was delivered, at the latest then, ms. */
   retiresAt = Number.POSITIVE_INFINITY
 
@@ -64,6 +68,28 @@ export class Lane {
   /** Nothing would be lost by closing it. */
   get isSettled(): boolean {
     return this.#unacked.size + this.#opening === 0
+  }
+
+  /** An acknowledgement is due, and for some time nothing at all has come. */
+  get isSilent(): boolean {
+    return this.#unacked.size > 0 && this.#silentLooks >= this.#host.settings.silentLooks
+  }
+
+  /** Looks whether the peer is still heard; when to look again, ms. */
+  look(now: number): number {
+    if (this.#unacked.size === 0) return Number.POSITIVE_INFINITY
+    if (now < this.#lookAt) return this.#lookAt
+    let heard = 0
+    let inFlight = 0
+    for (const { datagramsReceived, bytesInFlight } of this.connection.stats().paths) {
+      heard += datagramsReceived
+      inFlight += bytesInFlight
+    }
+    // a peer that does not read is silent for another reason
+    this.#silentLooks = heard === this.#heard && inFlight > 0 ? this.#silentLooks + 1 : 0
+    this.#heard = heard
+    this.#lookAt = now + this.#host.settings.lookMs
+    return this.#lookAt
   }
 
   /** A new stream for `write` or `discard`, when the peer allows one. Rejects when the connection has ended or retires. */
@@ -150,6 +176,11 @@ export class Lane {
   #follow(stream: BiStream, send: PendingSend): Underway {
     const deadline = this.#host.now() + this.#host.settings.unackedTimeoutMs
     const underway: Underway = { stream, deadline, isReversed: false, isLost: false }
+    if (this.#unacked.size === 0) {
+      this.#silentLooks = 0
+      this.#lookAt = this.#host.now() + this.#host.settings.lookMs
+      this.#host.wakeAt(this.#lookAt)
+    }
     this.#unacked.add(underway)
     this.#host.wakeAt(deadline)
     this.#awaitReverse(underway)

@@ -163,7 +163,7 @@ export class Outgoing implements LaneHost {
       if (at > now) next = Math.min(next, at)
       else this.heardOf()
     }
-    if (this.#lane !== undefined) next = Math.min(next, this.#lane.expire(now))
+    if (this.#lane !== undefined) next = Math.min(next, this.#lane.expire(now), this.#look(this.#lane, now))
     for (const lane of this.#retiring) {
       if (lane.retiresAt <= now) lane.connection.close(0, 'given up for another connection')
       else next = Math.min(next, lane.expire(now), lane.retiresAt)
@@ -304,6 +304,13 @@ export class Outgoing implements LaneHost {
     this.failed(send, error)
   }
 
+  /** TRN-10: dials beside a connection on which nothing is heard any more; when to look again, ms. */
+  #look(lane: Lane, now: number): number {
+    const next = lane.look(now)
+    if (lane.isSilent) this.#dial()
+    return next
+  }
+
   /** TRN-9. */
   async #dial(): Promise<void> {
     if (this.#dialling !== undefined || this.#isClosed) return
@@ -311,7 +318,8 @@ export class Outgoing implements LaneHost {
     this.#dialling = abort
     this.#dialledAt = this.now()
     this.#hasNews = false
-    const attempt = this.#queue.peek()?.attempts ?? 0
+    // beside a silent connection our relays are asked at once: the peer may be back elsewhere
+    const attempt = this.#lane === undefined ? (this.#queue.peek()?.attempts ?? 0) : 1
     let connection: Connection
     try {
       connection = await this.#host.dial(this.#id, attempt, abort)
@@ -327,8 +335,14 @@ export class Outgoing implements LaneHost {
       connection.close(0, '')
       return
     }
+    const silent = this.#lane
     this.#lane = new Lane(connection, this)
     this.#unanswered = 0
+    if (silent !== undefined) {
+      this.counters.evictions++
+      // what it has not delivered is sent again on the new one
+      silent.connection.close(0, 'silent')
+    }
     this.#host.dialled(connection)
     this.#wakeDelayed(Number.POSITIVE_INFINITY)
     this.#pump()

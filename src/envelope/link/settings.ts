@@ -30,6 +30,12 @@ export interface LinkSettings {
   readonly sendBuffer: number
   /** Sends in a row without an acknowledgement after which the connection counts as dead (TRN-10). */
   readonly unansweredLimit: number
+  /**
+   * While an acknowledgement is due it is looked so often, ms, whether anything came over the connection; after `silentLooks` in vain another one is dialled beside it, and takes over if the peer
+   * answers there. A peer that was killed and came back would else be talked to in vain until QUIC's idle timeout of 30 s. Guesses: together some probe timeouts of a bad path.
+   */
+  readonly lookMs: number
+  readonly silentLooks: number
   /** A connection that was evicted may still deliver what it has for so long, ms; as a shutdown (TRN-7). */
   readonly retireMs: number
   /** How long `close` waits for data in flight, ms (TRN-7). */
@@ -79,6 +85,8 @@ export const LINK_SETTINGS: LinkSettings = {
   reverseEndMs: 10_000,
   sendBuffer: 1024 * 1024,
   unansweredLimit: 3,
+  lookMs: 1_000,
+  silentLooks: 2,
   retireMs: 3_000,
   drainMs: 3_000,
   drainDialsMs: 1_000,

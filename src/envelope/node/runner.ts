@@ -2,7 +2,7 @@
  * Runs a `Messenger`: its frames go over links, its contents into the topic, its records into the storage, and one timer calls it when something is due. It hands on what the
  * messenger tells, and keeps no protocol state.
  */
-import type { Endpoint } from '../../endpoint/index.ts'
+import { type Endpoint, WaitQueue } from '../../endpoint/index.ts'
 import type { GossipTopic } from '../../gossip/index.ts'
 import type { EndpointAddr } from '../../identity/index.ts'
 import type { Platform, Timer } from '../../platform/index.ts'
@@ -48,6 +48,9 @@ export class Runner implements MessengerWorld {
   /** What the timer is armed for. */
   #armedFor = Number.POSITIVE_INFINITY
   #clockCheckedAt = 0
+  /** Records that are being written. */
+  #writes = 0
+  readonly #written = new WaitQueue()
   #isStopped = false
 
   constructor({
@@ -133,10 +136,17 @@ export class Runner implements MessengerWorld {
   }
 
   persist(record: JournalRecord, done: (isDurable: boolean) => void): void {
+    this.#writes++
     this.#storage.persist(record, (isDurable) => {
-      if (this.#isStopped) return
-      this.run(() => done(isDurable))
+      this.#writes--
+      if (!this.#isStopped) this.run(() => done(isDurable))
+      if (this.#writes === 0) this.#written.wake()
     })
+  }
+
+  /** Resolves when nothing is being written any more, and what waited for that is said: acknowledgements above all. Rejects with the signal's reason. */
+  async written(signal: AbortSignal): Promise<void> {
+    while (this.#writes > 0) await this.#written.wait(signal)
   }
 
   learned(addr: EndpointAddr): void {

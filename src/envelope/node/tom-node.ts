@@ -276,6 +276,7 @@ export class TomNode {
     const { isDurable } = this.#storage
     this.#runner.run((messenger, now) => messenger.prepareToClose(now))
     try {
+      await this.#runner.written(timer.signal)
       while (this.#runner.messenger.hasHope(isDurable)) await this.#progress.wait(timer.signal)
     } catch {
       // time is up

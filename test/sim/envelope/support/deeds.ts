@@ -52,7 +52,7 @@ export const HUNDRED: Shape = {
   nodes: 100,
   hostiles: 3,
   steps: 60,
-  heard: 0.2,
+  heard: 0.35,
   isTerse: true,
   hostilePauseMs: 4_000,
   pauses: [0, 20, 200, 1_000, 2_000],
@@ -316,6 +316,7 @@ export class Interaction {
     if (!isThere) this.ledger.violation('somebody does not come back')
     await this.world.run(this.#shape.peaceMs)
     this.ledger.checkCustody()
+    this.ledger.checkFiles()
   }
 
   /**
@@ -324,7 +325,7 @@ export class Interaction {
    */
   async #vigil(): Promise<void> {
     const { world } = this
-    const up = world.nodes.filter((node) => node.isUp)
+    const up = world.nodes.filter((node) => node.isUp && !node.isGone)
     if (world.hostiles.length > 0 || up.length < 5) return
     this.#say('a vigil')
     const [from, ...recipients] = up.slice(0, 3) as [SimNode, SimNode, SimNode]
@@ -371,7 +372,7 @@ export class Interaction {
     }
     this.world.jump(0.1 * HOUR_MS + 8 * MINUTE_MS)
     await this.world.run(500)
-    for (let count = 0; count < 14; count++) {
+    for (let count = 0; count < 16; count++) {
       this.world.jump(0.5 * MINUTE_MS)
       await this.world.run(500)
     }

@@ -15,6 +15,8 @@ interface Handover {
   readonly diskNumber: number
   /** The record that says so is on the disk. */
   isWritten: boolean
+  /** It could not be written. */
+  isUnwritable: boolean
 }
 
 export interface Entry {
@@ -34,6 +36,8 @@ export interface Entry {
 
 /** Longest chain of violations that a report holds. */
 const MOST_VIOLATIONS = 40
+/** What was delivered is remembered five minutes longer (RTR-11), files are cleaned every five minutes, and clocks differ, ms. */
+const OVER_MS = 15 * 60_000
 /** Clocks differ by so much at most, and messages may be gone so much before their day is over, ms. */
 export const LARGEST_SKEW_MS = 4 * 60_000
 
@@ -61,17 +65,21 @@ export class Ledger {
     this.entries.set(id, entry)
   }
 
-  written(node: SimNode, record: JournalRecord): void {
+  /** The journal has said what became of a record. */
+  written(node: SimNode, record: JournalRecord, isDurable: boolean): void {
     if (record.kind === 'drop') return
     const { id } = record.kind === 'keep' ? record.message : record
     const entry = this.entries.get(id)
     if (entry === undefined) return
     if (record.kind === 'keep') {
+      if (!isDurable) return
       entry.copies.set(node, node.diskNumber)
       return
     }
     const handover = entry.handovers.at(-1)
-    if (node === entry.to && handover !== undefined && handover.life === node.life) handover.isWritten = true
+    if (node !== entry.to || handover === undefined || handover.life !== node.life) return
+    if (isDurable) handover.isWritten = true
+    else handover.isUnwritable = true
   }
 
   /** Nothing that stood on this disk is there for certain. */
@@ -98,7 +106,13 @@ export class Ledger {
     if (node.wall > taken.sentAt + LIFETIME_MS + CLOCK_CHECKED_LATE_MS)
       this.violation(`${what}: ${((node.wall - taken.sentAt) / 3_600_000).toFixed(2)} h after it was sent`)
     if (entry.handovers.length > 0) this.counts.again++
-    entry.handovers.push({ life, at: this.#world.now, diskNumber: node.diskNumber, isWritten: false })
+    entry.handovers.push({
+      life,
+      at: this.#world.now,
+      diskNumber: node.diskNumber,
+      isWritten: false,
+      isUnwritable: false,
+    })
   }
 
   became(node: SimNode, id: string, state: DeliveryState): void {
@@ -109,6 +123,8 @@ export class Ledger {
     const isDelivered = state === 'delivered' || state === 'read'
     if (isDelivered && entry.handovers.length === 0)
       this.violation(`${this.#name(entry)} is ${state} says its receipt, and it was not`)
+    else if (isDelivered && !entry.handovers.some(({ isWritten, isUnwritable }) => isWritten || isUnwritable))
+      this.violation(`${this.#name(entry)} is ${state} before its recipient has written that down`)
     const before = entry.states.at(-1)
     if (before === 'read' || (before === 'delivered' && state !== 'read' && state !== 'delivered'))
       this.violation(`${this.#name(entry)}: ${state} after ${before}`)
@@ -177,14 +193,20 @@ export class Ledger {
       const metrics = node.metrics()
       if (metrics !== undefined && metrics.pending + metrics.stored + metrics.waiting > 0)
         this.violation(`${node.name} is not empty after a day: ${JSON.stringify(metrics)}`)
-      if (node.isGone) continue
+    }
+    this.checkFiles()
+  }
+
+  /** What is over, and was when the last clean-up came, is in no file of anybody who is there. */
+  checkFiles(): void {
+    const over = [...this.entries.values()].filter(({ sentAt }) => this.#world.now - sentAt > LIFETIME_MS + OVER_MS)
+    for (const node of this.#world.nodes) {
+      if (!node.isUp) continue
       for (const [name, content] of node.folder.files()) {
         const file = Buffer.from(content)
-        for (const entry of this.entries.values()) {
-          if (!file.includes(entry.id)) continue
+        const entry = over.find(({ id }) => file.includes(id))
+        if (entry !== undefined)
           this.violation(`${this.#name(entry)} is still in ${name} of ${node.name}, which has ${file.length} bytes`)
-          break
-        }
       }
     }
   }

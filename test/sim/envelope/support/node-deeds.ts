@@ -4,8 +4,8 @@ import { type Member, TomWorld, wayOf } from './tom-world.ts'
 
 const STEPS = 24
 const NODES = 6
-/** Longer than connections take to be given up, dials to fail, and the next announcement of everybody. */
-const TO_SETTLE_MS = 70_000
+/** Longer than connections take to be given up, dials to fail, and holders who heard of no delivery to look twice whether they still keep something. */
+const TO_SETTLE_MS = 135_000
 
 export class NodeInteraction {
   readonly world: TomWorld
@@ -60,11 +60,13 @@ export class NodeInteraction {
     if (dice < 45) {
       const to = random.pick(others)
       const word = `word ${this.#words++}`
-      this.#say(`${one.name} says ${word} to ${to.name}`)
-      await this.world.send(one, to, word)
+      const via = random.chance(0.15) ? [random.pick(others.filter((member) => member !== to))] : []
+      this.#say([`${one.name} says ${word} to ${to.name}`, ...via.map(({ name }) => `via ${name}`)].join(' '))
+      await this.world.send(one, to, word, via)
     } else if (dice < 58 && living.length > 3) {
-      this.#say(`${one.name} dies`)
-      this.world.kill(one)
+      const isMachine = random.chance(0.5)
+      this.#say(`${one.name} dies${isMachine ? ' with its machine' : ''}`)
+      this.world.kill(one, isMachine)
     } else if (dice < 66 && living.length > 3) {
       this.#say(`${one.name} leaves`)
       await this.world.leave(one)

@@ -374,7 +374,7 @@ export class SimNode implements MessengerWorld, Station {
     this.#world.touch()
     life.journal.append(record).then((isDurable) => {
       if (life.isOver) return
-      if (isDurable) this.#world.ledger.written(this, record)
+      this.#world.ledger.written(this, record, isDurable)
       if (life.isActing) this.act(() => done(isDurable))
     })
   }

@@ -5,7 +5,7 @@ import { type ConnectTarget, Endpoint } from '../../../../src/endpoint/index.ts'
 import { TomNode } from '../../../../src/envelope/index.ts'
 import type { Receipt } from '../../../../src/envelope/node/receipt.ts'
 import { SecretKey } from '../../../../src/identity/index.ts'
-import { FaultyFolder } from '../../support/faulty-folder.ts'
+import { drawSurvival, FaultyFolder } from '../../support/faulty-folder.ts'
 import { Link, type LinkPart } from '../../support/link-parts.ts'
 import { RelayWorld } from '../../support/relay/world.ts'
 
@@ -94,22 +94,24 @@ export class TomWorld extends RelayWorld {
     }
   }
 
-  /** The process is gone, and nobody hears of it. What it did with its disk stays. */
-  kill(member: Member): void {
+  /** The process is gone, and perhaps its machine with all that the disk had not confirmed; nobody hears of it. */
+  kill(member: Member, isMachine: boolean): void {
     this.network.silence(member.run!.site)
-    member.folder = member.folder.kill()
+    member.folder = isMachine ? member.folder.crash(drawSurvival(this.random)) : member.folder.kill()
     member.run = undefined
   }
 
   async leave(member: Member): Promise<void> {
     const { node, site } = member.run!
     await this.value(node.close(), 15_000, `the end of ${site}`)
+    await this.value(node.endpoint.close(), 15_000, `the end of the endpoint of ${site}`)
     member.run = undefined
     member.folder = member.folder.kill()
   }
 
-  async send(from: Member, to: Member, text: string): Promise<Sent> {
-    const sending = from.run!.node.send(to.id, new TextEncoder().encode(text))
+  async send(from: Member, to: Member, text: string, via: readonly Member[] = []): Promise<Sent> {
+    const hops = via.map(({ id }) => id)
+    const sending = from.run!.node.send(to.id, new TextEncoder().encode(text), { via: hops })
     const receipt = await this.value(sending, 5_000, `keeping of ${text}`)
     const sent = { text, from, to, receipt }
     this.sent.push(sent)
