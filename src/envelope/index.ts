@@ -5,7 +5,7 @@
 export type { Taken } from './core/inbox.ts'
 export { Messenger, type MessengerSetup } from './core/messenger.ts'
 export type { MessengerMetrics, Refusal } from './core/metrics.ts'
-export type { DeliveryState, Liveness, MessengerEvent, MessengerWorld } from './core/world.ts'
+export type { MessengerEvent, MessengerWorld } from './core/world.ts'
 export { EnvelopeError, type EnvelopeErrorCode, TomError, type TomErrorCode } from './errors.ts'
 export { DISCOVERY_TOPIC_TEXT, ENVELOPE_ALPN, GOSSIP_ALPNS } from './link/alpns.ts'
 export { Receipt } from './node/receipt.ts'
@@ -23,6 +23,8 @@ export type {
   TomNodeParts,
   V1Frame,
 } from './node/types.ts'
+export type { Liveness } from './peers/liveness.ts'
+export type { DeliveryState } from './routing/delivery-state.ts'
 export { Sealer } from './sealing/sealer.ts'
 export { isV1Box, openV1Box, sealV1Box, type V1Box } from './v1/v1-box.ts'
 export type { SignatureState, V1Envelope, V1Reading } from './v1/v1-envelope.ts'

@@ -1,7 +1,7 @@
 /** What a bridge needs of a node, what it tells, and its settings. `TomNode` fits; tests bring their own. */
 import type { WaitOptions } from '../../endpoint/index.ts'
 import type { EndpointId } from '../../identity/index.ts'
-import type { DeliveryState } from '../core/world.ts'
+import type { DeliveryState } from '../routing/delivery-state.ts'
 import type { SignatureState } from '../v1/v1-envelope.ts'
 import type { PeerKey } from '../wire/envelope.ts'
 

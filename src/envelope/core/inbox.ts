@@ -116,7 +116,8 @@ export class Inbox {
         return
       case 'duplicate':
         counters.duplicates++
-        if (verdict.mayAckAgain && !this.#unwritten.has(envelope.from + envelope.id)) this.#acknowledge(envelope, link)
+        if (verdict.mayAckAgain && !this.#unwritten.has(envelope.from + envelope.id))
+          this.#acknowledge(envelope, link, true)
         return
       case 'ack':
         if (this.#outbox.onAck(verdict.ack, envelope.from, length)) router.acted(envelope, clock.wall)
@@ -263,12 +264,13 @@ export class Inbox {
     this.#context.refuse(taken.broughtBy, 'EXPIRED')
   }
 
-  #acknowledge({ id, from, via }: Envelope, broughtBy: PeerKey): void {
+  /** `isAgain`: we have had it before, so that a hop which brings it is one that keeps it. */
+  #acknowledge({ id, from, via }: Envelope, broughtBy: PeerKey, isAgain = false): void {
     const payload = encodeAck({ originalId: id, kind: 'RecipientReceived' })
     // who brought it himself is there; else it goes back the way it came
     sendSigned(this.#context, from, 'Ack', payload, broughtBy === from ? [] : [...via].reverse())
     this.#context.counters.acknowledgementsSent++
-    if (broughtBy === from || via.includes(broughtBy)) return
+    if (broughtBy === from || (!isAgain && via.includes(broughtBy))) return
     // it came from somebody who kept it, and others may keep it too
     this.#custody.confirmations.tell(broughtBy, id)
     this.#custody.confirmations.tellAll(id)

@@ -9,6 +9,7 @@ import { Mailbox } from '../backup/mailbox.ts'
 import type { Restored } from '../backup/stored-message.ts'
 import { type PeerChange, type PeerRecord, PeerTable } from '../peers/peer-table.ts'
 import { Presence } from '../peers/presence.ts'
+import type { DeliveryState } from '../routing/delivery-state.ts'
 import { DeliveryTracker } from '../routing/delivery-tracker.ts'
 import { Router } from '../routing/router.ts'
 import { SenderBudgets } from '../routing/sender-budget.ts'
@@ -25,7 +26,7 @@ import { Outbox, type OutgoingOptions } from './outbox.ts'
 import { MESSENGER_SETTINGS, type MessengerSettings } from './settings.ts'
 import { Swarm } from './swarm.ts'
 import { Transmissions } from './transmissions.ts'
-import type { DeliveryState, MessengerWorld } from './world.ts'
+import type { MessengerWorld } from './world.ts'
 
 export interface MessengerSetup {
   readonly secretKey: SecretKey

@@ -4,6 +4,8 @@
  */
 import type { EndpointAddr } from '../../identity/index.ts'
 import type { JournalRecord } from '../backup/stored-message.ts'
+import type { Liveness } from '../peers/liveness.ts'
+import type { DeliveryState } from '../routing/delivery-state.ts'
 import type { Role } from '../wire/bodies.ts'
 import type { PeerKey } from '../wire/envelope.ts'
 
@@ -22,12 +24,6 @@ export interface MessengerWorld {
   unanswered(peer: PeerKey): void
   emit(event: MessengerEvent): void
 }
-
-/** Of a message we sent (spec/envelope.md §4.4). Only forward, but `failed` may become `delivered`. */
-export type DeliveryState = 'pending' | 'sent' | 'relayed' | 'delivered' | 'read' | 'failed'
-
-/** Of a peer, by verified signs of life (spec/envelope.md §5.6). */
-export type Liveness = 'online' | 'stale' | 'offline'
 
 export type MessengerEvent =
   /** `holders`: how many other nodes keep the message. */

@@ -1,7 +1,7 @@
 /** `Receipt`: what became of one message that was sent, as far as its acknowledgements say (spec/envelope.md §4.4, lock 1). */
 import type { EndpointId } from '../../identity/index.ts'
-import type { DeliveryState } from '../core/world.ts'
 import { TomError } from '../errors.ts'
+import type { DeliveryState } from '../routing/delivery-state.ts'
 import { Feeds } from './feed.ts'
 import type { DeliveredOptions, ReceiptState } from './types.ts'
 

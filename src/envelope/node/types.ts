@@ -3,7 +3,8 @@ import type { ConnectTarget, EndpointOptions, WaitOptions } from '../../endpoint
 import type { GossipOptions, TopicName } from '../../gossip/index.ts'
 import type { EndpointId } from '../../identity/index.ts'
 import type { Folder } from '../../platform/index.ts'
-import type { DeliveryState, Liveness } from '../core/world.ts'
+import type { Liveness } from '../peers/liveness.ts'
+import type { DeliveryState } from '../routing/delivery-state.ts'
 import type { Role } from '../wire/bodies.ts'
 
 /** What a node is, besides its endpoint. */

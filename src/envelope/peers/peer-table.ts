@@ -4,12 +4,12 @@
  * ROL-3, W10, W11, W26, L4).
  */
 import type { RandomSource } from '../../platform/index.ts'
-import type { Liveness } from '../core/world.ts'
 import type { PeerAnnounce, Role, RoleChange } from '../wire/bodies.ts'
 import type { PeerKey } from '../wire/envelope.ts'
 import { AnnounceInterval } from './announce-interval.ts'
 import { HintLanes } from './hint-lanes.ts'
 import { chooseByWeight, hopWeight } from './hop-choice.ts'
+import type { Liveness } from './liveness.ts'
 import { Measurements } from './measurements.ts'
 import { CONNECTED, HINTED, MET, NO_SLOT, OFFLINE, ONLINE, PeerStore, STALE } from './peer-store.ts'
 import { isSame, type PeerChange, type PeerRecord, PeerView } from './peer-view.ts'

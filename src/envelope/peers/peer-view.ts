@@ -1,7 +1,8 @@
 /** What others see of a peer: the state in `PeerStore`'s columns and our measurements as records and changes. Reads only (spec/envelope.md §5.6, PRS-2, W10). */
-import type { Liveness } from '../core/world.ts'
+
 import type { Role } from '../wire/bodies.ts'
 import type { PeerKey } from '../wire/envelope.ts'
+import type { Liveness } from './liveness.ts'
 import type { Measurements } from './measurements.ts'
 import { CONNECTED, HINTED, MET, type PeerStore } from './peer-store.ts'
 

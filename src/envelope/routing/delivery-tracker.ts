@@ -4,9 +4,9 @@
  */
 
 import { type Deadlined, DeadlineHeap } from '../../driver/index.ts'
-import type { DeliveryState } from '../core/world.ts'
 import type { Ack, ReadReceipt } from '../wire/bodies.ts'
 import type { PeerKey } from '../wire/envelope.ts'
+import type { DeliveryState } from './delivery-state.ts'
 import { TRACKER_SETTINGS, type TrackerSettings } from './settings.ts'
 
 export interface Change {

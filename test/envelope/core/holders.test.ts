@@ -73,6 +73,20 @@ test('BAK-1: where there is nobody else, a holder that did not answer is asked a
   expect(asked).toBe(8)
 })
 
+test('BAK-3: a hop that also keeps the message is told that it need not any more', () => {
+  const [core, [alice, bob, carol]] = swarm('alice', 'bob', 'carol')
+  bob.crash()
+  core.run(60_000)
+  alice.send(bob, 'by the way of whoever keeps it', { via: [carol.key] })
+  core.run(60_000)
+  expect(carol.messenger.metrics().stored).toBe(1)
+  alice.crash()
+  bob.restart()
+  core.run(150_000)
+  expect(bob.texts).toEqual(['by the way of whoever keeps it'])
+  expect(carol.messenger.metrics().stored).toBe(0)
+})
+
 test('BAK-1: a replica whose record is not on the disk yet is not acknowledged, however often it is asked for', () => {
   const [core, [alice, bob, carol]] = swarm('alice', 'bob', 'carol')
   bob.crash()

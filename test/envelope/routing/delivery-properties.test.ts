@@ -1,7 +1,7 @@
 /** The tracker against a slow and obvious one that looks at every message at every tick, and what lock 1 says of any life of a message. A failure prints fast-check's seed. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { DeliveryState } from '../../../src/envelope/core/world.ts'
+import type { DeliveryState } from '../../../src/envelope/routing/delivery-state.ts'
 import { type Change, DeliveryTracker } from '../../../src/envelope/routing/delivery-tracker.ts'
 import { FACTOR, TIMEOUT } from '../../fuzz/support/budget.ts'
 import { ALICE, BOB, CAROL, DAVE, EVE, uuid, WALL } from './support.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { DeliveryState } from '../../../src/envelope/core/world.ts'
+import type { DeliveryState } from '../../../src/envelope/routing/delivery-state.ts'
 import { DeliveryTracker } from '../../../src/envelope/routing/delivery-tracker.ts'
 import { ALICE, BOB, CAROL, DAVE, DAY_MS, EVE, uuid, WALL } from './support.ts'
 

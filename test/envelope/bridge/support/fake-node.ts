@@ -1,7 +1,7 @@
 /** Nodes that know each other and nothing of networks: what is sent waits until it is taken, and then is delivered. */
 import { WaitQueue } from '../../../../src/endpoint/index.ts'
 import type { BridgeMail, BridgeNode } from '../../../../src/envelope/bridge/types.ts'
-import type { DeliveryState } from '../../../../src/envelope/core/world.ts'
+import type { DeliveryState } from '../../../../src/envelope/routing/delivery-state.ts'
 import { type EndpointId, SecretKey } from '../../../../src/identity/index.ts'
 
 export class FakeReceipt implements AsyncIterable<{ state: DeliveryState }> {

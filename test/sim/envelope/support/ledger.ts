@@ -4,7 +4,7 @@
  */
 import type { JournalRecord } from '../../../../src/envelope/backup/stored-message.ts'
 import type { Taken } from '../../../../src/envelope/core/inbox.ts'
-import type { DeliveryState } from '../../../../src/envelope/core/world.ts'
+import type { DeliveryState } from '../../../../src/envelope/routing/delivery-state.ts'
 import { LIFETIME_MS, type PeerKey } from '../../../../src/envelope/wire/envelope.ts'
 import type { Life, SimNode } from './node.ts'
 import type { EnvelopeWorld } from './world.ts'
@@ -36,6 +36,11 @@ export interface Entry {
 
 /** Longest chain of violations that a report holds. */
 const MOST_VIOLATIONS = 40
+/** Of a life that is over, nobody knows what it had written: the next one does. */
+function isStillUnwritten({ isWritten, isUnwritable, life }: Handover): boolean {
+  return !isWritten && !isUnwritable && !life.isOver
+}
+
 /** What was delivered is remembered five minutes longer (RTR-11), files are cleaned every five minutes, and clocks differ, ms. */
 const OVER_MS = 15 * 60_000
 /** Clocks differ by so much at most, and messages may be gone so much before their day is over, ms. */
@@ -123,7 +128,7 @@ export class Ledger {
     const isDelivered = state === 'delivered' || state === 'read'
     if (isDelivered && entry.handovers.length === 0)
       this.violation(`${this.#name(entry)} is ${state} says its receipt, and it was not`)
-    else if (isDelivered && !entry.handovers.some(({ isWritten, isUnwritable }) => isWritten || isUnwritable))
+    else if (isDelivered && entry.handovers.every(isStillUnwritten))
       this.violation(`${this.#name(entry)} is ${state} before its recipient has written that down`)
     const before = entry.states.at(-1)
     if (before === 'read' || (before === 'delivered' && state !== 'read' && state !== 'delivered'))
