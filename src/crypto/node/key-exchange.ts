@@ -9,10 +9,24 @@ import { CryptoError, type KeyExchange } from '../provider.ts'
 import { plainBytes } from './plain-bytes.ts'
 import { importPrivateKey, importPublicKey, rawPublicKey } from './raw-keys.ts'
 
-type KeyPair = ReturnType<typeof generateX25519>
+interface KeyPair {
+  readonly publicKey: Uint8Array
+  readonly privateKey: KeyObject
+}
 
-function generateX25519() {
-  return generateKeyPairSync('x25519')
+const SPKI = { type: 'spki', format: 'der' } as const
+/** SubjectPublicKeyInfo of X25519 up to the 32 bytes (RFC 8410). */
+const SPKI_PREFIX_LENGTH = 12
+
+/**
+ * The public half comes as bytes from the generator itself: `export` of a KeyObject just generated locks the pair while it allocates, and in Node 20 the process stops for ever when that
+ * allocation collects the generator, which locks it too.
+ */
+function generateX25519(): KeyPair {
+  // Node documents it so, half by half; its types know both encodings or none
+  const pair: unknown = generateKeyPairSync('x25519', { publicKeyEncoding: SPKI })
+  const { publicKey, privateKey } = pair as { readonly publicKey: Uint8Array; readonly privateKey: KeyObject }
+  return { publicKey: new Uint8Array(publicKey.subarray(SPKI_PREFIX_LENGTH)), privateKey }
 }
 
 /**
@@ -48,7 +62,7 @@ export class NodeX25519 implements KeyExchange {
     this.#ledger = ledger
     if (source instanceof X25519Pairs) {
       const pair = source.take()
-      this.publicKey = rawPublicKey(pair.publicKey)
+      this.publicKey = pair.publicKey
       this.#privateKey = pair.privateKey
     } else {
       checkPrivateKey('x25519', source)

@@ -280,6 +280,10 @@ export class Messenger {
 
   #onPeerChange({ peer, liveness, before, name, role, isVerified }: PeerChange): void {
     this.#context.world.emit({ kind: 'peer', peer, liveness, before, name, role, isVerified })
-    if (liveness === 'online' && before !== 'online') this.#courier.wake(peer, true)
+    if (liveness !== 'online' || before === 'online') return
+    this.#courier.wake(peer, true)
+    // a newcomer has not heard what we said before; in large swarms it waits for the next time we say it
+    const { clock, peers, settings } = this.#context
+    if (before !== 'stale' && peers.onlineCount <= settings.greetsUpTo) this.#presence.changed(clock.now)
   }
 }

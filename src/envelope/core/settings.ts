@@ -35,6 +35,8 @@ export interface MessengerSettings {
   readonly freshMs: number
   /** Also say who we are in the form that upstream's nodes read, unsigned (spec/envelope.md §5.4). */
   readonly announcesUnsigned: boolean
+  /** Up to so many peers that are online, one that came is greeted by an announcement of ours, few within an interval. Twice what `Presence` counts as a small swarm. */
+  readonly greetsUpTo: number
   /** Caches are swept so often, ms (spec/envelope.md §4.2). */
   readonly sweepIntervalMs: number
 }
@@ -59,5 +61,6 @@ export const MESSENGER_SETTINGS: MessengerSettings = {
   maxTransmissions: 16_384,
   freshMs: 20_000,
   announcesUnsigned: true,
+  greetsUpTo: 100,
   sweepIntervalMs: 300_000,
 }

@@ -218,3 +218,18 @@ test('BAK-7: the largest message is kept by others like any other', () => {
   core.run(40_000)
   expect(bob.taken.map(({ id, bytes }) => [id, bytes])).toEqual([[id, content]])
 })
+
+test('spec/envelope.md §8.1, PoC-3: who comes late is greeted by those who are no neighbours of his, and knows all before they speak again', () => {
+  const core = new CoreSwarm()
+  core.isStar = true
+  const nodes = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => core.node(name))
+  // right after everybody has spoken
+  core.run(30_000)
+  const before = nodes.map((node) => node.messenger.metrics().announced)
+  const late = core.node('late')
+  core.run(1_500)
+  expect(online(late)).toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
+  // once each, for one who came
+  const greetings = nodes.map((node, index) => node.messenger.metrics().announced - before[index]!)
+  expect(Math.max(...greetings)).toBeLessThanOrEqual(2)
+})

@@ -178,6 +178,8 @@ export class CoreSwarm {
   readonly crypto = createNodeCrypto()
   readonly nodes: CoreNode[] = []
   now = 1_000
+  /** Newcomers are neighbours of the first node only, which passes gossip on to all. */
+  isStar = false
   /** Frames that passed, for those who look at them. */
   readonly frames: { readonly from: string; readonly to: string; readonly frame: Uint8Array }[] = []
   /** Between two nodes, both ways: names in any order. */
@@ -204,7 +206,8 @@ export class CoreSwarm {
   }
 
   came(node: CoreNode): void {
-    for (const other of this.nodes) {
+    const others = this.isStar ? this.nodes.slice(0, 1) : this.nodes
+    for (const other of others) {
       if (other === node || !other.isUp) continue
       node.act((messenger) => messenger.neighborUp(other.key, this.now))
       other.act((messenger) => messenger.neighborUp(node.key, this.now))

@@ -321,13 +321,14 @@ export class Interaction {
 
   /**
    * Somebody writes to two who are not there, over lines that lose half of everything, and dies for ever some minutes later: others have the messages by then, and they arrive. Hostile
-   * nodes may say that they keep what they do not, and nobody can help that.
+   * nodes do not say now that they keep what they do not, for nobody can help that.
    */
   async #vigil(): Promise<void> {
     const { world } = this
     const up = world.nodes.filter((node) => node.isUp && !node.isGone)
-    if (world.hostiles.length > 0 || up.length < 5) return
+    if (up.length < 5) return
     this.#say('a vigil')
+    for (const hostile of world.hostiles) hostile.isSilent = true
     const [from, ...recipients] = up.slice(0, 3) as [SimNode, SimNode, SimNode]
     for (const recipient of recipients) recipient.die(this.#random.chance(0.5))
     await world.run(45_000)
@@ -345,6 +346,7 @@ export class Interaction {
     for (const recipient of recipients) recipient.start()
     await world.run(60_000)
     this.ledger.checkCame(entries)
+    for (const hostile of world.hostiles) hostile.isSilent = false
   }
 
   /** What is sent now arrives within seconds. */

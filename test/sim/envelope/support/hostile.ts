@@ -33,6 +33,8 @@ export class Hostile implements Station {
   readonly lifeNumber = 0
   /** Nothing new comes from it: it only repeats. */
   isOnlyRepeating = false
+  /** It does not say that it keeps what it is given. */
+  isSilent = false
   misdeeds = 0
   readonly #world: EnvelopeWorld
   readonly #random: SimRandom
@@ -62,11 +64,22 @@ export class Hostile implements Station {
   /** As a holder it says yes and keeps nothing; as a hop it passes nothing on; else it only listens. */
   receive(frame: Uint8Array, link: PeerKey): void {
     const envelope = this.#read(frame)
-    if (this.isOnlyRepeating || envelope?.type !== 'BackupReplicate' || !this.#random.chance(0.7)) return
+    if (this.isOnlyRepeating || this.isSilent || envelope?.type !== 'BackupReplicate' || !this.#random.chance(0.7))
+      return
     try {
       this.#send(link, 'BackupReplicateAck', encodeId(decodeBackupReplica(envelope.payload, this.#keys).id))
     } catch {
       // another hostile one's
+    }
+  }
+
+  /** Before others can, it has some keep what it has just seen, for a moment. */
+  overhear(frame: Uint8Array): void {
+    if (this.isOnlyRepeating || !this.#random.chance(0.1)) return
+    const envelope = this.#read(frame)
+    if (envelope?.type !== 'Chat') return
+    for (const { key } of this.#world.nodes) {
+      if (key !== envelope.to && key !== envelope.from) this.#askToKeep(key, frame, this.#world.wall + 60_000)
     }
   }
 
@@ -174,15 +187,16 @@ export class Hostile implements Station {
             payload: this.#random.bytes(40),
             timestamp: wall - this.#random.pick([0, 23, 30]) * HOUR_MS,
           }).wire
+    const livesMs = this.#random.pick([-HOUR_MS, 1_000, 60_000, HOUR_MS, 48 * HOUR_MS, 8_000 * HOUR_MS])
+    this.#askToKeep(victim.key, wire, wall + livesMs)
+  }
+
+  #askToKeep(victim: PeerKey, wire: Uint8Array, expiresAt: number): void {
     const inner = this.#read(wire)
     if (inner === undefined) return
     const { id, to, from } = inner
-    const expiresAt = wall + this.#random.pick([-HOUR_MS, 1_000, 60_000, HOUR_MS, 48 * HOUR_MS, 8_000 * HOUR_MS])
-    this.#send(
-      victim.key,
-      'BackupReplicate',
-      encodeBackupReplica({ id, wire, to, from, expiresAt, viability: 100, holders: [this.key] }),
-    )
+    const replica = { id, wire, to, from, expiresAt, viability: 100, holders: [this.key] }
+    this.#send(victim, 'BackupReplicate', encodeBackupReplica(replica))
   }
 
   /** Somebody who does not exist, or exists, announced unsigned. */

@@ -158,6 +158,7 @@ export class Lines {
   #record(frame: Uint8Array, to: PeerKey): void {
     if (this.passed.length >= MOST_FRAMES) this.passed.splice(FIRST_FRAMES, MOST_FRAMES / 4)
     this.passed.push({ frame, to })
+    for (const hostile of this.#world.hostiles) hostile.overhear(frame)
   }
 }
 

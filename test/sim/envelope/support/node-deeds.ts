@@ -4,8 +4,8 @@ import { type Member, TomWorld, wayOf } from './tom-world.ts'
 
 const STEPS = 24
 const NODES = 6
-/** Longer than connections take to be given up, dials to fail, and holders who heard of no delivery to look twice whether they still keep something. */
-const TO_SETTLE_MS = 135_000
+/** Longer than connections take to be given up, dials to fail, and holders who heard of no delivery to look three times whether they still keep something. */
+const TO_SETTLE_MS = 200_000
 
 export class NodeInteraction {
   readonly world: TomWorld
