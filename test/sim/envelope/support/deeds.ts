@@ -50,9 +50,9 @@ export function shapeOf(seed: number): Shape {
 /** A hundred nodes, some minutes of trouble. */
 export const HUNDRED: Shape = {
   nodes: 100,
-  hostiles: 3,
-  steps: 60,
-  heard: 0.35,
+  hostiles: 2,
+  steps: 45,
+  heard: 0.28,
   isTerse: true,
   hostilePauseMs: 4_000,
   pauses: [0, 20, 200, 1_000, 2_000],
@@ -326,7 +326,8 @@ export class Interaction {
   async #vigil(): Promise<void> {
     const { world } = this
     const up = world.nodes.filter((node) => node.isUp && !node.isGone)
-    if (up.length < 5) return
+    // small swarms show it as well as large ones, in a tenth of the time
+    if (up.length < 5 || up.length > 20) return
     this.#say('a vigil')
     for (const hostile of world.hostiles) hostile.isSilent = true
     const [from, ...recipients] = up.slice(0, 3) as [SimNode, SimNode, SimNode]

@@ -24,6 +24,8 @@ import type { SimNode } from './node.ts'
 import type { EnvelopeWorld, Station } from './world.ts'
 
 const HOUR_MS = 3_600_000
+/** Nodes asked to keep what was just overheard. */
+const MOST_ASKED = 12
 
 export class Hostile implements Station {
   readonly name: string
@@ -75,11 +77,15 @@ export class Hostile implements Station {
 
   /** Before others can, it has some keep what it has just seen, for a moment. */
   overhear(frame: Uint8Array): void {
-    if (this.isOnlyRepeating || !this.#random.chance(0.1)) return
+    const share = this.#world.nodes.length > 20 ? 0.01 : 0.1
+    if (this.isOnlyRepeating || !this.#random.chance(share)) return
     const envelope = this.#read(frame)
     if (envelope?.type !== 'Chat') return
-    for (const { key } of this.#world.nodes) {
-      if (key !== envelope.to && key !== envelope.from) this.#askToKeep(key, frame, this.#world.wall + 60_000)
+    const { nodes, wall } = this.#world
+    const first = this.#random.int(0, nodes.length - 1)
+    for (let count = 0; count < Math.min(nodes.length, MOST_ASKED); count++) {
+      const { key } = nodes[(first + count) % nodes.length]!
+      if (key !== envelope.to && key !== envelope.from) this.#askToKeep(key, frame, wall + 60_000)
     }
   }
 
