@@ -29,7 +29,7 @@ const suite = (
 
 // A hundred small files share their modules: loading them anew for each took as long as the tests. Files that replace modules cannot.
 const replacing = ['test/platform/udp-socket-queue.test.ts', 'test/quic/connection/migration-forbidden.test.ts']
-const special = ['sim', 'fuzz', 'interop', 'gossip', 'envelope', 'readme', 'load', 'browser'].map(
+const special = ['cli', 'sim', 'fuzz', 'interop', 'gossip', 'envelope', 'readme', 'load', 'browser'].map(
   (name) => `test/${name}/**`,
 )
 
@@ -47,29 +47,31 @@ export default defineConfig({
       // vitest leaves a core to itself otherwise, and half the machine idle
       suite('unit', 1, ['test/**/*.test.ts'], [...special, ...replacing, 'test/lab/**'], 20_000, false, WORKERS),
       suite('unit-alone', 2, replacing, [], 20_000, true),
+      // these start processes
+      suite('cli', 3, ['test/cli/**/*.test.ts'], [], 20_000, false, WORKERS),
       suite(
         'sim',
-        3,
+        4,
         ['test/sim/**/*.test.ts'],
         ['test/sim/gossip*/**', 'test/sim/envelope*/**'],
         60_000,
         true,
         WORKERS,
       ),
-      suite('fuzz', 4, ['test/fuzz/**/*.test.ts'], [], 60_000, true, WORKERS),
-      suite('interop', 5, ['test/interop/**/*.test.ts'], [], 60_000, true),
+      suite('fuzz', 5, ['test/fuzz/**/*.test.ts'], [], 60_000, true, WORKERS),
+      suite('interop', 6, ['test/interop/**/*.test.ts'], [], 60_000, true),
       suite(
         'gossip',
-        6,
+        7,
         ['gossip', 'envelope', 'sim/gossip*', 'sim/envelope*'].map((folder) => `test/${folder}/**/*.test.ts`),
         [],
         60_000,
         false,
         WORKERS,
       ),
-      suite('readme', 7, ['test/readme/**/*.test.ts'], [], 60_000, true),
-      suite('load', 8, ['test/load/**/*.test.ts'], [], 150_000, true),
-      ...(hasBrowser ? [suite('browser', 9, ['test/browser/**/*.test.ts'], [], 60_000, true)] : []),
+      suite('readme', 8, ['test/readme/**/*.test.ts'], [], 60_000, true),
+      suite('load', 9, ['test/load/**/*.test.ts'], [], 150_000, true),
+      ...(hasBrowser ? [suite('browser', 10, ['test/browser/**/*.test.ts'], [], 60_000, true)] : []),
     ],
   },
 })

@@ -8,11 +8,12 @@ import type { Reporter, TestModule } from 'vitest/node'
 const BUDGETS: Readonly<Record<string, number>> = {
   unit: 45,
   'unit-alone': 5,
+  cli: 20,
   sim: 90,
   fuzz: 30,
   interop: 75,
   gossip: 45,
-  readme: 30,
+  readme: 15,
   load: 25,
 }
 
