@@ -8,7 +8,7 @@ import type { Reporter, TestModule } from 'vitest/node'
 const BUDGETS: Readonly<Record<string, number>> = {
   unit: 45,
   'unit-alone': 5,
-  cli: 20,
+  cli: 25,
   sim: 90,
   fuzz: 30,
   interop: 75,

@@ -2,7 +2,7 @@
  * The door of `envelope/`, portable: ToM's messages over an endpoint (`TomNode`, which needs a runtime here: `node.ts` and `browser.ts` fill it in), and what tools and bridges need of
  * envelopes themselves.
  */
-export type { Taken } from './core/inbox.ts'
+export type { Taken } from './core/deliveries.ts'
 export { Messenger, type MessengerSetup } from './core/messenger.ts'
 export type { MessengerMetrics, Refusal } from './core/metrics.ts'
 export type { MessengerEvent, MessengerWorld } from './core/world.ts'

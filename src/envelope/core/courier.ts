@@ -22,6 +22,9 @@ export class Courier {
   readonly #context: Context
   readonly #ways = new Map<string, Way>()
   readonly #rounds = new Map<PeerKey, Round>()
+  /** When an unsigned announcement last made us try a recipient. */
+  readonly #hintedAt = new Map<PeerKey, number>()
+  #careAt = Number.POSITIVE_INFINITY
 
   constructor(context: Context) {
     this.#context = context
@@ -45,6 +48,16 @@ export class Courier {
     this.#go(peer, round)
   }
 
+  /** Somebody says, unsigned, that `peer` is there: a hint to dial, where mail waits for it (PRS-2). */
+  hinted(peer: PeerKey): void {
+    const { clock, mailbox, peers, settings } = this.#context
+    if (peers.livenessOf(peer) === 'online' || mailbox.forRecipient(peer).length === 0) return
+    const last = this.#hintedAt.get(peer) ?? Number.NEGATIVE_INFINITY
+    if (clock.now - last < settings.hintedProbeMs) return
+    this.#hintedAt.set(peer, clock.now)
+    this.probe(peer)
+  }
+
   /** Sends the oldest message for `peer`, to see whether it is there; the others follow when that worked. */
   probe(peer: PeerKey): void {
     const [oldest] = this.#context.mailbox.forRecipient(peer)
@@ -54,6 +67,24 @@ export class Courier {
       // it may have come back while we knocked at its old door
       if (isAccepted || this.#context.peers.livenessOf(peer) === 'online') this.wake(peer)
     })
+  }
+
+  start(): void {
+    this.#careAt = this.#context.clock.now + this.#context.settings.careIntervalMs
+  }
+
+  deadline(): number {
+    return this.#careAt
+  }
+
+  /** Another attempt for all who are there and have not acknowledged. */
+  tick(): void {
+    const { clock, mailbox, peers, settings } = this.#context
+    const { now } = clock
+    if (now < this.#careAt) return
+    this.#careAt = now + settings.careIntervalMs
+    for (const peer of mailbox.recipients()) if (peers.livenessOf(peer) === 'online') this.wake(peer)
+    for (const [peer, at] of this.#hintedAt) if (now - at >= settings.hintedProbeMs) this.#hintedAt.delete(peer)
   }
 
   /** The transport has not said yet what became of it. */

@@ -17,13 +17,17 @@ import { Sealer } from '../sealing/sealer.ts'
 import type { PeerKey } from '../wire/envelope.ts'
 import { KnownKeys } from '../wire/known-keys.ts'
 import { Clock } from './clock.ts'
+import { Confirmations } from './confirmations.ts'
 import type { Context } from './context.ts'
 import { Courier } from './courier.ts'
 import { Custody } from './custody.ts'
-import { Inbox, type Taken } from './inbox.ts'
+import { Deliveries, type Taken } from './deliveries.ts'
+import { Holders } from './holders.ts'
+import { Inbox } from './inbox.ts'
 import { Counters, type MessengerMetrics } from './metrics.ts'
 import { Outbox, type OutgoingOptions } from './outbox.ts'
 import { MESSENGER_SETTINGS, type MessengerSettings } from './settings.ts'
+import { Shelf } from './shelf.ts'
 import { Swarm } from './swarm.ts'
 import { Transmissions } from './transmissions.ts'
 import type { MessengerWorld } from './world.ts'
@@ -52,8 +56,11 @@ export class Messenger {
   readonly #context: Context
   readonly #presence: Presence
   readonly #courier: Courier
-  readonly #custody: Custody
+  readonly #confirmations: Confirmations
+  readonly #shelf: Shelf
+  readonly #holders: Holders
   readonly #outbox: Outbox
+  readonly #deliveries: Deliveries
   readonly #inbox: Inbox
   readonly #swarm: Swarm
   /** Until it starts. */
@@ -93,10 +100,19 @@ export class Messenger {
     this.#context = context
     this.#presence = new Presence({ random })
     this.#courier = new Courier(context)
-    this.#custody = new Custody(context, this.#courier)
-    this.#outbox = new Outbox(context, this.#custody, this.#courier)
-    this.#inbox = new Inbox(context, this.#outbox, this.#custody)
-    this.#swarm = new Swarm(context, this.#presence, this.#custody)
+    this.#confirmations = new Confirmations(context)
+    this.#shelf = new Shelf(context, this.#courier)
+    this.#holders = new Holders(context, this.#courier, this.#shelf, this.#confirmations)
+    this.#outbox = new Outbox(context, this.#holders, this.#courier, this.#shelf)
+    this.#deliveries = new Deliveries(context, this.#confirmations)
+    const custody = new Custody(context, this.#courier, this.#shelf)
+    this.#inbox = new Inbox(context, {
+      outbox: this.#outbox,
+      custody,
+      holders: this.#holders,
+      deliveries: this.#deliveries,
+    })
+    this.#swarm = new Swarm(context, this.#presence, custody, this.#courier)
     this.#restored = restored
   }
 
@@ -106,9 +122,10 @@ export class Messenger {
     clock.set(now, wall)
     const { messages = [], delivered = [] } = this.#restored ?? {}
     this.#restored = undefined
-    this.#custody.pushedOut(mailbox.restore(messages, clock.wall))
+    this.#shelf.left(mailbox.restore(messages, clock.wall))
     router.restore(delivered)
-    this.#custody.start()
+    this.#courier.start()
+    this.#holders.start()
     this.#presence.started(now)
     this.#sweepAt = now + settings.sweepIntervalMs
   }
@@ -184,13 +201,13 @@ export class Messenger {
   /** The next message for the application, which is acknowledged by that. */
   take(now: number): Taken | undefined {
     this.#context.clock.now = now
-    return this.#inbox.take()
+    return this.#deliveries.take()
   }
 
   /** Tells the sender that somebody has seen the message. */
   markRead(id: string, from: PeerKey, now: number): void {
     this.#context.clock.now = now
-    this.#inbox.markRead(id, from)
+    this.#deliveries.markRead(id, from)
   }
 
   /** Our addresses became others: the swarm shall know. */
@@ -212,7 +229,10 @@ export class Messenger {
     const { peers } = this.#context
     return Math.min(
       this.#outbox.deadline(),
-      this.#custody.deadline(),
+      this.#courier.deadline(),
+      this.#holders.deadline(),
+      this.#shelf.deadline(),
+      this.#confirmations.deadline(),
       this.#inbox.deadline(),
       this.#swarm.deadline(),
       peers.deadline(),
@@ -226,24 +246,27 @@ export class Messenger {
     this.#outbox.tick()
     this.#inbox.tick()
     if (peers.deadline() <= now) for (const change of peers.tick(now)) this.#onPeerChange(change)
-    this.#custody.tick()
+    this.#holders.tick()
+    this.#confirmations.tick()
+    this.#shelf.tick()
+    this.#courier.tick()
     this.#swarm.tick()
     if (now < this.#sweepAt) return
     this.#sweepAt = now + settings.sweepIntervalMs
     router.expire(clock.wall)
-    this.#inbox.expire()
+    this.#deliveries.expire()
   }
 
   /** We are about to go: others shall keep what is not delivered, and what would be said in a moment is said now. */
   prepareToClose(now: number): void {
     this.#context.clock.now = now
-    this.#custody.seekAllHolders()
-    this.#custody.confirmations.flush()
+    this.#holders.seekAllHolders()
+    this.#confirmations.flush()
   }
 
   /** A message of ours may still be delivered, or somebody may still take it into his keeping, if we wait; `isStored`: it outlives us anyway. */
   hasHope(isStored: boolean): boolean {
-    return this.#custody.hasHope(isStored)
+    return this.#holders.hasHope(isStored)
   }
 
   /** Frees the keys; nothing works afterwards. */
@@ -268,7 +291,7 @@ export class Messenger {
       pending: tracker.size,
       stored: mailbox.size,
       storedBytes: mailbox.bytes,
-      waiting: this.#inbox.size,
+      waiting: this.#deliveries.size,
       peers: peers.size,
       online: peers.onlineCount,
     }

@@ -1,6 +1,6 @@
 /**
  * Messages of ours, from `send` to their acknowledgement: sealed, kept, handed to the transport, sent again, given a hop where the straight way fails (spec/envelope.md §4.4, §4.5,
- * RTR-9). Keeping them elsewhere is custody's.
+ * RTR-9). Keeping them elsewhere is `holders.ts`'.
  */
 import { EnvelopeError, TomError } from '../errors.ts'
 import type { Change } from '../routing/delivery-tracker.ts'
@@ -9,7 +9,8 @@ import { LIFETIME_MS, MAX_HOPS, type PeerKey } from '../wire/envelope.ts'
 import { decodeEnvelope } from '../wire/envelope-codec.ts'
 import type { Context } from './context.ts'
 import type { Courier } from './courier.ts'
-import type { Custody } from './custody.ts'
+import type { Holders } from './holders.ts'
+import type { Shelf } from './shelf.ts'
 
 export interface OutgoingOptions {
   readonly isClear?: boolean
@@ -18,12 +19,14 @@ export interface OutgoingOptions {
 
 export class Outbox {
   readonly #context: Context
-  readonly #custody: Custody
+  readonly #holders: Holders
+  readonly #shelf: Shelf
   readonly #courier: Courier
 
-  constructor(context: Context, custody: Custody, courier: Courier) {
+  constructor(context: Context, holders: Holders, courier: Courier, shelf: Shelf) {
     this.#context = context
-    this.#custody = custody
+    this.#holders = holders
+    this.#shelf = shelf
     this.#courier = courier
   }
 
@@ -45,12 +48,12 @@ export class Outbox {
       tracker.forget(id)
       throw tooMany()
     }
-    this.#custody.pushedOut(put.pushedOut)
+    this.#shelf.left(put.pushedOut)
     world.persist({ kind: 'keep', message: put.message }, onKept)
     counters.sent++
-    this.#custody.watch(id)
+    this.#holders.watch(id)
     this.#transmit(id, to, via, wire)
-    if (peers.livenessOf(to) === 'offline') this.#custody.seekHolders(id)
+    if (peers.livenessOf(to) === 'offline') this.#holders.seekHolders(id)
     return id
   }
 
@@ -67,7 +70,7 @@ export class Outbox {
     }
     // one of an earlier life of ours: nobody waits for it, but it need not be kept any more
     const isOfOurs = change === undefined && mailbox.get(id, key)?.to === from
-    if (isOfOurs) this.#custody.acknowledged(id)
+    if (isOfOurs) this.#holders.acknowledged(id)
     return isOfOurs || change !== undefined
   }
 
@@ -138,7 +141,7 @@ export class Outbox {
     if (!mailbox.has(id, key)) return
     const change = peers.unreachable(next, clock.now)
     if (change !== undefined) this.#context.onPeerChange(change)
-    this.#custody.seekHolders(id)
+    this.#holders.seekHolders(id)
     if (via.length === 0) this.#takeHop(id, to)
   }
 
@@ -180,7 +183,7 @@ export class Outbox {
     if (isDelivered && before !== 'delivered') {
       counters.delivered++
       if (via.length === 0) world.answered(to)
-      this.#custody.acknowledged(id)
+      this.#holders.acknowledged(id)
     }
     world.emit({ kind: 'state', id, state: after, holders })
   }

@@ -12,6 +12,7 @@ import { CLOCK_SKEW_MS, type Envelope, type PeerKey } from '../wire/envelope.ts'
 import { decodeEnvelope } from '../wire/envelope-codec.ts'
 import { decodeSignedAnnounce, encodeSignedAnnounce } from '../wire/signed-announce.ts'
 import type { Context } from './context.ts'
+import type { Courier } from './courier.ts'
 import type { Custody } from './custody.ts'
 
 /** First byte of an envelope, and of a list of five. */
@@ -24,12 +25,14 @@ export class Swarm {
   readonly #context: Context
   readonly #presence: Presence
   readonly #custody: Custody
+  readonly #courier: Courier
   #role: Role = 'Peer'
 
-  constructor(context: Context, presence: Presence, custody: Custody) {
+  constructor(context: Context, presence: Presence, custody: Custody, courier: Courier) {
     this.#context = context
     this.#presence = presence
     this.#custody = custody
+    this.#courier = courier
   }
 
   /** Content that came through the neighbour `link`. Never throws for what is in it. */
@@ -122,7 +125,7 @@ export class Swarm {
       if (announce.peer === key || !isTimelyAnnounce(announce.timestamp, clock.wall)) return
       const change = peers.hinted(announce, clock.now, clock.wall, link)
       if (change !== undefined) this.#context.onPeerChange(change)
-      this.#custody.hinted(announce.peer)
+      this.#courier.hinted(announce.peer)
       return
     }
     const change = decodeRoleChange(content, keys)

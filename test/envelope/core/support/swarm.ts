@@ -4,7 +4,7 @@
  */
 import { createNodeCrypto } from '../../../../src/crypto/node/index.ts'
 import type { JournalRecord, Restored, StoredMessage } from '../../../../src/envelope/backup/stored-message.ts'
-import type { Taken } from '../../../../src/envelope/core/inbox.ts'
+import type { Taken } from '../../../../src/envelope/core/deliveries.ts'
 import { Messenger } from '../../../../src/envelope/core/messenger.ts'
 import type { MessengerSettings } from '../../../../src/envelope/core/settings.ts'
 import type { MessengerEvent, MessengerWorld } from '../../../../src/envelope/core/world.ts'

@@ -3,7 +3,7 @@
  * lost, nothing comes twice, nothing outlives its day, and what a living node has written down arrives (spec/envelope.md §4.6 locks 1 and 2, §6 BAK-1 to BAK-3).
  */
 import type { JournalRecord } from '../../../../src/envelope/backup/stored-message.ts'
-import type { Taken } from '../../../../src/envelope/core/inbox.ts'
+import type { Taken } from '../../../../src/envelope/core/deliveries.ts'
 import type { DeliveryState } from '../../../../src/envelope/routing/delivery-state.ts'
 import { LIFETIME_MS, type PeerKey } from '../../../../src/envelope/wire/envelope.ts'
 import type { Life, SimNode } from './node.ts'
