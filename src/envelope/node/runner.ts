@@ -8,7 +8,6 @@ import type { EndpointAddr } from '../../identity/index.ts'
 import type { Platform, Timer } from '../../platform/index.ts'
 import type { JournalRecord } from '../backup/stored-message.ts'
 import { Messenger } from '../core/messenger.ts'
-import type { MessengerSettings } from '../core/settings.ts'
 import type { MessengerEvent, MessengerWorld } from '../core/world.ts'
 import type { Links } from '../link/links.ts'
 import type { PeerKey } from '../wire/envelope.ts'
@@ -21,7 +20,6 @@ export interface RunnerSetup {
   readonly storage: Storage
   readonly name: string
   readonly trusts: ((peer: PeerKey) => boolean) | undefined
-  readonly settings: Partial<MessengerSettings> | undefined
   /** What the messenger tells, in its order. */
   readonly onEvent: (event: MessengerEvent) => void
   /** Where a peer says it is, signed by it. */
@@ -53,18 +51,7 @@ export class Runner implements MessengerWorld {
   readonly #written = new WaitQueue()
   #isStopped = false
 
-  constructor({
-    endpoint,
-    links,
-    topic,
-    storage,
-    name,
-    trusts,
-    settings,
-    onEvent,
-    onLearned,
-    onTransmitted,
-  }: RunnerSetup) {
+  constructor({ endpoint, links, topic, storage, name, trusts, onEvent, onLearned, onTransmitted }: RunnerSetup) {
     const { platform, secretKey, crypto } = endpoint
     this.#platform = platform
     this.#links = links
@@ -84,7 +71,6 @@ export class Runner implements MessengerWorld {
       addr: () => endpoint.addr(),
       trusts,
       restored: storage.restored,
-      settings,
     })
   }
 

@@ -9,7 +9,6 @@ import { Gossip, type GossipTopic, type JoinedOptions } from '../../gossip/index
 import { addrOf, type EndpointAddr, type EndpointId, type EndpointTicket } from '../../identity/index.ts'
 import type { Taken } from '../core/deliveries.ts'
 import type { MessengerMetrics } from '../core/metrics.ts'
-import type { MessengerSettings } from '../core/settings.ts'
 import type { MessengerEvent } from '../core/world.ts'
 import { TomError } from '../errors.ts'
 import { discoveryTopic, ENVELOPE_ALPN, GOSSIP_ALPNS } from '../link/alpns.ts'
@@ -60,6 +59,7 @@ export class TomNode {
   /** Something became of a message of ours: whoever closes looks again. */
   readonly #progress = new WaitQueue()
   readonly #receiptClock: ReceiptClock
+  readonly #ended = new AbortController()
   #ownsEndpoint = false
   #isClosing = false
   #closed: Promise<void> | undefined = undefined
@@ -73,9 +73,12 @@ export class TomNode {
   static async on(endpoint: Endpoint, parts: TomNodeParts = {}): Promise<TomNode> {
     checkName(parts.name ?? '')
     const storage = await storageOf(endpoint, parts)
+    let gossip: Gossip | undefined
     try {
-      return new TomNode(endpoint, parts, storage)
+      gossip = Gossip.on(endpoint, { alpns: GOSSIP_ALPNS, ...parts.gossip })
+      return new TomNode(endpoint, gossip, parts, storage)
     } catch (error) {
+      await gossip?.close()
       await storage.close()
       throw error
     }
@@ -96,12 +99,13 @@ export class TomNode {
   /** Use `TomNode.start` or `TomNode.on`. */
   protected constructor(
     endpoint: Endpoint,
-    { topic = discoveryTopic(), bootstrap = [], name = '', gossip = {}, trusts }: TomNodeParts,
+    gossip: Gossip,
+    { topic = discoveryTopic(), bootstrap = [], name = '', trusts }: TomNodeParts,
     storage: Storage,
-    settings?: Partial<MessengerSettings>,
   ) {
     const { platform } = endpoint
     this.endpoint = endpoint
+    this.gossip = gossip
     this.name = name
     this.#storage = storage
     this.#addresses = new MemoryLookup({
@@ -110,8 +114,7 @@ export class TomNode {
       maxEndpoints: 10_000,
     })
     this.#receiptClock = { wallClock: () => platform.wallClock(), timeout: (ms) => this.#timeout(ms) }
-    this.gossip = Gossip.on(endpoint, { alpns: GOSSIP_ALPNS, ...gossip })
-    this.#topic = this.gossip.subscribe(topic, { bootstrap })
+    this.#topic = gossip.subscribe(topic, { bootstrap })
     const handler: LinkHandler = {
       onFrame: (frame, peer, kind) => this.#onFrame(frame, peer, kind),
       onUp: (peer) => this.#runner.run((messenger, now) => messenger.connected(peer, now)),
@@ -130,7 +133,6 @@ export class TomNode {
       name,
       // asked for every message: the id is only made when somebody wants to know
       trusts: trusts === undefined ? undefined : (peer) => trusts(idOf(peer)),
-      settings,
       onEvent: (event) => this.#onEvent(event),
       onLearned: (addr) => {
         this.#addresses.add(addr)
@@ -142,6 +144,8 @@ export class TomNode {
     this.#runner.start()
     this.#readTopic()
     this.#watchAddr()
+    // without its endpoint it is nothing
+    endpoint.closed.then(() => this.close())
   }
 
   get id(): EndpointId {
@@ -259,6 +263,7 @@ export class TomNode {
     await this.#settle()
     await this.#links.close()
     await this.gossip.close()
+    this.#ended.abort()
     this.#runner.stop()
     await this.#storage.close()
     this.endpoint.removeAddressLookup(this.#addresses)
@@ -378,9 +383,11 @@ export class TomNode {
   }
 
   async #watchAddr(): Promise<void> {
-    for await (const _ of this.endpoint.addrChanges()) {
-      if (this.#isClosing) return
-      this.#runner.run((messenger, now) => messenger.addrChanged(now))
+    try {
+      for await (const _ of this.endpoint.addrChanges({ signal: this.#ended.signal }))
+        this.#runner.run((messenger, now) => messenger.addrChanged(now))
+    } catch (error) {
+      if (!this.#ended.signal.aborted) this.endpoint.reportError(error)
     }
   }
 

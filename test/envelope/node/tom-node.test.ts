@@ -235,6 +235,31 @@ test('two nodes cannot have one storage folder', async () => {
   await expect(TomNode.start({ storage: folder, bind: [] })).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
 })
 
+test('a node ends with its endpoint', async () => {
+  const endpoint = await Endpoint.bind({ bind: ['127.0.0.1:0'], networkMonitor: false })
+  const node = await TomNode.on(endpoint)
+  const waiting = node.messages().next()
+  await endpoint.close()
+  expect((await waiting).done).toBe(true)
+  expect(node.isClosed).toBe(true)
+  await node.close()
+})
+
+test('what could not be started leaves nothing behind on the endpoint', async () => {
+  const endpoint = await Endpoint.bind({ bind: ['127.0.0.1:0'], networkMonitor: false })
+  try {
+    await expect(TomNode.on(endpoint, { bootstrap: ['nobody'] })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    const node = await TomNode.on(endpoint)
+    // one is enough
+    await expect(TomNode.on(endpoint)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    await node.close()
+    expect(endpoint.isClosed).toBe(false)
+    await (await TomNode.on(endpoint)).close()
+  } finally {
+    await endpoint.close()
+  }
+})
+
 test('everything that waits ends with the node', async () => {
   const node = await start()
   const messages = node.messages()
