@@ -39,6 +39,7 @@ export {
   writePostcardVarint,
 } from './postcard.ts'
 export { Reader, TruncatedError } from './reader.ts'
+export { RecentAnswers } from './recent-answers.ts'
 export {
   canonicalSocketAddress,
   compareSocketAddresses,

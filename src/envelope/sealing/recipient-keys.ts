@@ -1,5 +1,5 @@
 /** The X25519 keys that belong to the Ed25519 keys of recipients (spec/envelope.md §1.6), remembered within bounds: computing one takes longer than all the rest of a message. */
-import { decodeHex } from '../../bytes/index.ts'
+import { decodeHex, RecentAnswers } from '../../bytes/index.ts'
 import { x25519PublicOf } from '../../crypto/index.ts'
 import type { PeerKey } from '../wire/envelope.ts'
 
@@ -7,32 +7,23 @@ import type { PeerKey } from '../wire/envelope.ts'
 const CAPACITY = 2_048
 
 export class RecipientKeys {
-  readonly #half: number
-  /** Two generations: the older one goes when the younger is full. */
-  #young = new Map<PeerKey, Uint8Array>()
-  #old = new Map<PeerKey, Uint8Array>()
+  readonly #known: RecentAnswers<Uint8Array>
 
   constructor(capacity = CAPACITY) {
-    this.#half = Math.max(1, Math.floor(capacity / 2))
+    this.#known = new RecentAnswers(capacity)
   }
 
   /** Keys remembered. */
   get size(): number {
-    return this.#young.size + this.#old.size
+    return this.#known.size
   }
 
   /** 32 bytes; undefined where `key` is no point of the curve or has no image on the other one. */
   keyOf(key: PeerKey): Uint8Array | undefined {
-    const known = this.#young.get(key)
+    const known = this.#known.get(key)
     if (known !== undefined) return known
-    const image = this.#old.get(key) ?? imageOf(key)
-    if (image === undefined) return undefined
-    this.#old.delete(key)
-    this.#young.set(key, image)
-    if (this.#young.size >= this.#half) {
-      this.#old = this.#young
-      this.#young = new Map()
-    }
+    const image = imageOf(key)
+    if (image !== undefined) this.#known.set(key, image)
     return image
   }
 }

@@ -2,7 +2,7 @@
  * Which keys that peers name are keys (spec/envelope.md §1.3): Rust drops a whole message for one that is no point of the curve, and so nobody may pass one on.
  * Remembers what it was asked, within bounds.
  */
-import { decodeHex } from '../../bytes/index.ts'
+import { decodeHex, RecentAnswers } from '../../bytes/index.ts'
 import { isCurvePoint } from '../../identity/index.ts'
 import type { PeerKey } from './envelope.ts'
 
@@ -21,33 +21,25 @@ export const PLAIN_TEST: KeyTest = {
 }
 
 export class KnownKeys implements KeyTest {
-  readonly #half: number
-  /** Two generations, so that forgetting costs nothing: the older one goes when the younger is full. */
-  #young = new Map<PeerKey, boolean>()
-  #old = new Map<PeerKey, boolean>()
+  readonly #known: RecentAnswers<boolean>
 
   /** `capacity`: keys remembered at most, good and bad alike (who makes up bad ones can as easily make up good ones). */
   constructor(capacity = CAPACITY) {
-    this.#half = Math.max(1, Math.floor(capacity / 2))
+    this.#known = new RecentAnswers(capacity)
   }
 
   /** Keys remembered. */
   get size(): number {
-    return this.#young.size + this.#old.size
+    return this.#known.size
   }
 
   /** Whether `key` is 64 lower-case hex digits of a point of the curve. */
   isKey(key: PeerKey): boolean {
-    const known = this.#young.get(key)
+    const known = this.#known.get(key)
     if (known !== undefined) return known
     if (!KEY_HEX.test(key)) return false
-    const isKey = this.#old.get(key) ?? isCurvePoint(decodeHex(key))
-    this.#old.delete(key)
-    this.#young.set(key, isKey)
-    if (this.#young.size >= this.#half) {
-      this.#old = this.#young
-      this.#young = new Map()
-    }
+    const isKey = isCurvePoint(decodeHex(key))
+    this.#known.set(key, isKey)
     return isKey
   }
 }
