@@ -4,10 +4,10 @@
  * few packets a second are no cost, and node:crypto has no Poly1305.
  */
 import { poly1305 } from '@noble/ciphers/_poly1305.js'
-import { hchacha, xchacha20 } from '@noble/ciphers/chacha.js'
+import { xchacha20 } from '@noble/ciphers/chacha.js'
 import { ed25519, x25519 } from '@noble/curves/ed25519.js'
 import { sha512 } from '@noble/hashes/sha2.js'
-import { chacha20KeyWords } from './chacha20-block.ts'
+import { hchacha20 } from './stream-core.ts'
 
 /** Bytes that a box adds to what is in it. */
 export const BOX_TAG_LENGTH = 16
@@ -39,20 +39,21 @@ export function x25519PublicOf(ed25519Key: Uint8Array): Uint8Array | undefined {
   }
 }
 
-/** The key both ends of an exchange have, 32 bytes; undefined where X25519 gives zeros (RFC 7748 §6.1). Costs a scalar multiplication: keep it. Secret. */
-export function boxKey(secret: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {
-  let shared: Uint8Array
+/** What X25519 makes of both keys, 32 bytes; undefined where that is zeros (RFC 7748 §6.1). Secret: wipe it. */
+export function sharedSecret(secret: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {
   try {
-    shared = x25519.getSharedSecret(secret, publicKey)
+    return x25519.getSharedSecret(secret, publicKey)
   } catch {
     return undefined
   }
-  const words = new Uint32Array(8)
-  hchacha(sigma(), new Uint32Array(chacha20KeyWords(shared)), new Uint32Array(4), words)
+}
+
+/** The key both ends of an exchange have, 32 bytes; undefined where X25519 gives zeros (RFC 7748 §6.1). Costs a scalar multiplication: keep it. Secret. */
+export function boxKey(secret: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {
+  const shared = sharedSecret(secret, publicKey)
+  if (shared === undefined) return undefined
+  const key = hchacha20(shared)
   shared.fill(0)
-  const key = new Uint8Array(KEY_LENGTH)
-  const view = new DataView(key.buffer)
-  for (let index = 0; index < 8; index++) view.setUint32(4 * index, words[index]!, true)
   return key
 }
 
@@ -80,9 +81,4 @@ export function openBox(key: Uint8Array, nonce: Uint8Array, box: Uint8Array): Ui
   let difference = 0
   for (let index = 0; index < BOX_TAG_LENGTH; index++) difference |= tag[index]! ^ box[index]!
   return difference === 0 ? opened.slice(KEY_LENGTH) : undefined
-}
-
-/** "expand 32-byte k", RFC 8439 §2.3. */
-function sigma(): Uint32Array {
-  return Uint32Array.of(0x61707865, 0x3320646e, 0x79622d32, 0x6b206574)
 }

@@ -43,4 +43,5 @@ export {
 } from './secret-box.ts'
 export { seededKeyExchange } from './seeded-key-exchange.ts'
 export { fitsKey, type SignatureAlgorithm, type SignatureKeyKind } from './signature-algorithms.ts'
-export { hchacha20, openXChaCha, sealXChaCha, XCHACHA_NONCE_LENGTH } from './xchacha20-poly1305.ts'
+export { hchacha20 } from './stream-core.ts'
+export { openXChaCha, sealXChaCha, XCHACHA_NONCE_LENGTH } from './xchacha20-poly1305.ts'

@@ -2,15 +2,15 @@
  * NaCl's `crypto_box` and `crypto_secretbox` as they are: X25519, HSalsa20, XSalsa20-Poly1305 with the tag in front (spec/envelope.md §2.3), for envelopes of
  * ToM's earlier stack. `crypto-box.ts` is its sister with ChaCha20. noble's for every provider: node:crypto has no Salsa20.
  */
-import { hsalsa, xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
+import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
 import { x25519 } from '@noble/curves/ed25519.js'
-import { chacha20KeyWords } from './chacha20-block.ts'
+import { sharedSecret } from './crypto-box.ts'
+import { hsalsa20 } from './stream-core.ts'
 
 /** Bytes. Drawn at random for each box. */
 export const SECRET_BOX_NONCE_LENGTH = 24
 /** Bytes that sealing adds. */
 export const SECRET_BOX_TAG_LENGTH = 16
-const KEY_LENGTH = 32
 
 /** The X25519 public key of 32 secret bytes, which are clamped for the purpose. */
 export function secretBoxPublicKey(secret: Uint8Array): Uint8Array {
@@ -19,20 +19,10 @@ export function secretBoxPublicKey(secret: Uint8Array): Uint8Array {
 
 /** The key both ends of a box have (`crypto_box_beforenm`), 32 bytes; undefined where X25519 gives zeros (RFC 7748 §6.1). Secret. */
 export function secretBoxKey(secret: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {
-  let shared: Uint8Array
-  try {
-    shared = x25519.getSharedSecret(secret, publicKey)
-  } catch {
-    return undefined
-  }
-  const words = new Uint32Array(8)
-  // "expand 32-byte k"
-  const sigma = Uint32Array.of(0x61707865, 0x3320646e, 0x79622d32, 0x6b206574)
-  hsalsa(sigma, new Uint32Array(chacha20KeyWords(shared)), new Uint32Array(4), words)
+  const shared = sharedSecret(secret, publicKey)
+  if (shared === undefined) return undefined
+  const key = hsalsa20(shared)
   shared.fill(0)
-  const key = new Uint8Array(KEY_LENGTH)
-  const view = new DataView(key.buffer)
-  for (let index = 0; index < 8; index++) view.setUint32(4 * index, words[index]!, true)
   return key
 }
 

@@ -2,24 +2,11 @@
  * XChaCha20-Poly1305 as draft-irtf-cfrg-xchacha §2 has it: HChaCha20 makes the key of one message, ChaCha20-Poly1305 (RFC 8439 §2.8) does the rest, with what the
  * provider has for it. No associated data; the tag stands behind the text.
  */
-import { hchacha } from '@noble/ciphers/chacha.js'
-import { chacha20KeyWords } from './chacha20-block.ts'
 import type { AeadKey, CryptoProvider } from './provider.ts'
+import { hchacha20 } from './stream-core.ts'
 
 /** Bytes. Drawn at random for each message, or made so that it is not used twice with a key. */
 export const XCHACHA_NONCE_LENGTH = 24
-
-/** 32 bytes from a key of 32 and the first 16 bytes of `nonce` (draft-irtf-cfrg-xchacha §2.2). Secret. */
-export function hchacha20(key: Uint8Array, nonce: Uint8Array): Uint8Array {
-  const sigma = Uint32Array.of(0x61707865, 0x3320646e, 0x79622d32, 0x6b206574)
-  const input = new Uint32Array(chacha20KeyWords(padded(nonce)).subarray(0, 4))
-  const words = new Uint32Array(8)
-  hchacha(sigma, new Uint32Array(chacha20KeyWords(key)), input, words)
-  const subkey = new Uint8Array(32)
-  const view = new DataView(subkey.buffer)
-  for (let index = 0; index < 8; index++) view.setUint32(4 * index, words[index]!, true)
-  return subkey
-}
 
 /** Encrypts `bytes[0, length)` where it stands and writes the 16-byte tag behind it. `key` is 32 bytes, `nonce` 24. */
 export function sealXChaCha(
@@ -55,10 +42,4 @@ function innerNonce(nonce: Uint8Array): Uint8Array {
   const inner = new Uint8Array(12)
   inner.set(nonce.subarray(16), 4)
   return inner
-}
-
-function padded(nonce: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(32)
-  bytes.set(nonce.subarray(0, 16))
-  return bytes
 }
