@@ -36,8 +36,8 @@ export interface Context {
   readonly trusts: (peer: PeerKey) => boolean
   /** Counts, and tells. */
   refuse(peer: PeerKey, reason: Refusal): void
-  /** Tells, and brings a peer that is back its mail. */
-  onPeerChange(change: PeerChange): void
+  /** Tells, and brings a peer that is back its mail. Undefined: nothing has changed. */
+  onPeerChange(change: PeerChange | undefined): void
 }
 
 /** Signs `payload`, in clear, for `to`, and sends it straight or over `via`; nobody waits for it. */

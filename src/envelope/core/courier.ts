@@ -131,8 +131,7 @@ export class Courier {
   #turnBack(peer: PeerKey, round: Round): void {
     const { peers, clock } = this.#context
     round.queue.length = 0
-    const change = peers.unreachable(peer, clock.now)
-    if (change !== undefined) this.#context.onPeerChange(change)
+    this.#context.onPeerChange(peers.unreachable(peer, clock.now))
   }
 
   #send(peer: PeerKey, { id, from, wire }: StoredMessage, outcome: (isAccepted: boolean) => void): void {

@@ -85,8 +85,7 @@ export class Inbox {
   }
 
   #alive(from: PeerKey): void {
-    const change = this.#context.peers.alive(from, this.#context.clock.now)
-    if (change !== undefined) this.#context.onPeerChange(change)
+    this.#context.onPeerChange(this.#context.peers.alive(from, this.#context.clock.now))
   }
 
   #act({ envelope, length, link }: Arrival, verdict: Verdict): void {

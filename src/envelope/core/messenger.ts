@@ -171,25 +171,25 @@ export class Messenger {
   neighborUp(peer: PeerKey, now: number): void {
     this.#context.clock.now = now
     this.#presence.neighborUp(now)
-    this.#changed(this.#context.peers.neighbor(peer, now))
+    this.#onPeerChange(this.#context.peers.neighbor(peer, now))
   }
 
   /** `peer` left the topic, or its connection was lost: it may be gone, which is found out sooner than by its silence. */
   neighborLost(peer: PeerKey, now: number): void {
     this.#context.clock.now = now
-    this.#changed(this.#context.peers.unreachable(peer, now))
+    this.#onPeerChange(this.#context.peers.unreachable(peer, now))
   }
 
   /** There is a connection to `peer`, whose key it proved. */
   connected(peer: PeerKey, now: number): void {
     this.#context.clock.now = now
-    this.#changed(this.#context.peers.connected(peer, now))
+    this.#onPeerChange(this.#context.peers.connected(peer, now))
   }
 
   /** The last connection to `peer` ended. */
   disconnected(peer: PeerKey, now: number): void {
     this.#context.clock.now = now
-    this.#changed(this.#context.peers.disconnected(peer, now))
+    this.#onPeerChange(this.#context.peers.disconnected(peer, now))
   }
 
   /** What became of a frame of `MessengerWorld.transmit`. */
@@ -297,11 +297,9 @@ export class Messenger {
     }
   }
 
-  #changed(change: PeerChange | undefined): void {
-    if (change !== undefined) this.#onPeerChange(change)
-  }
-
-  #onPeerChange({ peer, liveness, before, name, role, isVerified }: PeerChange): void {
+  #onPeerChange(change: PeerChange | undefined): void {
+    if (change === undefined) return
+    const { peer, liveness, before, name, role, isVerified } = change
     this.#context.world.emit({ kind: 'peer', peer, liveness, before, name, role, isVerified })
     if (liveness !== 'online' || before === 'online') return
     this.#courier.wake(peer, true)

@@ -139,8 +139,7 @@ export class Outbox {
     const { peers, tracker, clock, key, mailbox } = this.#context
     tracker.transmitFailed(id, clock.now)
     if (!mailbox.has(id, key)) return
-    const change = peers.unreachable(next, clock.now)
-    if (change !== undefined) this.#context.onPeerChange(change)
+    this.#context.onPeerChange(peers.unreachable(next, clock.now))
     this.#holders.seekHolders(id)
     if (via.length === 0) this.#takeHop(id, to)
   }

@@ -113,8 +113,7 @@ export class Swarm {
       return
     }
     if (addr !== undefined) world.learned(addr)
-    const change = peers.announced(announce, clock.now, clock.wall)
-    if (change !== undefined) this.#context.onPeerChange(change)
+    this.#context.onPeerChange(peers.announced(announce, clock.now, clock.wall))
   }
 
   /** Told apart by the element in the middle, a list or a number (spec/envelope.md §5.5). */
@@ -123,15 +122,13 @@ export class Swarm {
     const announce = attempt(() => decodePeerAnnounce(content, keys))
     if (announce !== undefined) {
       if (announce.peer === key || !isTimelyAnnounce(announce.timestamp, clock.wall)) return
-      const change = peers.hinted(announce, clock.now, clock.wall, link)
-      if (change !== undefined) this.#context.onPeerChange(change)
+      this.#context.onPeerChange(peers.hinted(announce, clock.now, clock.wall, link))
       this.#courier.hinted(announce.peer)
       return
     }
     const change = decodeRoleChange(content, keys)
     if (change.peer === key || !sealer.verifyRoleChange(change)) return
-    const changed = peers.roleChanged(change, clock.now, clock.wall)
-    if (changed !== undefined) this.#context.onPeerChange(changed)
+    this.#context.onPeerChange(peers.roleChanged(change, clock.now, clock.wall))
   }
 }
 
