@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { messageOf } from '../bytes/index.ts'
 import { type PresentedPeer, V1Bridge } from '../envelope/bridge/index.ts'
 import { TomNode } from '../envelope/node.ts'
-import { type EndpointAddr, EndpointId, parseTarget, relayAddr } from '../identity/index.ts'
+import { type EndpointAddr, EndpointId } from '../identity/index.ts'
 import { type BridgeReporter, JsonBridgeReporter, TextBridgeReporter } from './bridge-events.ts'
 import {
   addEndpointFlags,
@@ -12,6 +12,7 @@ import {
   type EndpointFlagValues,
   endpointFlags,
   endpointOptions,
+  targetOf,
 } from './endpoint-flags.ts'
 import type { Output } from './reporter.ts'
 import { aborted, UsageError } from './run.ts'
@@ -86,11 +87,7 @@ async function bridgeOptions(url: string, flags: Flags): Promise<BridgeCommandOp
   if (!/^wss?:\/\//.test(url)) throw new UsageError(`${url}: a signalling server is at ws://host:port or wss://`)
   if (present.length === 0 && flags.open !== true)
     throw new UsageError('say with --present who may be seen by the earlier stack, or --open for whoever writes')
-  const join = (flags.join ?? []).map((text) => {
-    const target = parseTarget(text)
-    // somebody of whom only the id is known is looked for where we are ourselves
-    return target.isEmpty ? target.withAddrs(endpoint.relays.map((relay) => relayAddr(relay.url))) : target
-  })
+  const join = (flags.join ?? []).map((text) => targetOf(text, endpoint))
   return {
     ...endpoint,
     url,

@@ -9,6 +9,7 @@ import { type ChatCommand, parseCommand, parseJsonCommand } from './chat-command
 import { Talk } from './chat-session.ts'
 import { hasTerminal, screenStyle } from './chat-style.ts'
 import { ChatTerminal } from './chat-terminal.ts'
+import { targetOf } from './endpoint-flags.ts'
 import { readLines } from './gossip-input.ts'
 import type { Output } from './reporter.ts'
 import { UsageError } from './run.ts'
@@ -19,7 +20,6 @@ import {
   milliseconds,
   type TomNodeFlags,
   type TomNodeFlagValues,
-  targetOf,
   tomNodeFlags,
   tomNodeOptions,
 } from './tom-node-flags.ts'

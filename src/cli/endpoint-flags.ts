@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { messageOf, parseSocketAddress } from '../bytes/index.ts'
 import type { NodeEndpointOptions } from '../endpoint/node.ts'
 import { isDialable, parseStunServer } from '../holepunch/index.ts'
-import type { SecretKey } from '../identity/index.ts'
+import { type EndpointAddr, parseTarget, relayAddr, type SecretKey } from '../identity/index.ts'
 import { readKeyFile } from './key-file.ts'
 import { type Run, UsageError } from './run.ts'
 import { tracesFromEnvironment } from './traces.ts'
@@ -78,6 +78,16 @@ function checkStun(value: string): void {
 
 function checkExternal(value: string): void {
   if (!isDialable(parseSocketAddress(value))) throw new Error('nobody can be reached there')
+}
+
+/** Somebody of whom only the id is known is looked for where we are ourselves. */
+export function atOurRelays(target: EndpointAddr, { relays }: EndpointFlags): EndpointAddr {
+  return target.isEmpty ? target.withAddrs(relays.map(({ url }) => relayAddr(url))) : target
+}
+
+/** Whom a ticket or an id names. Throws IdentityError. */
+export function targetOf(text: string, flags: EndpointFlags): EndpointAddr {
+  return atOurRelays(parseTarget(text), flags)
 }
 
 /** Checks what the flags name and reads the files. Throws UsageError. */

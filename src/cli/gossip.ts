@@ -10,7 +10,7 @@ import {
   TopicId,
   UPSTREAM_GOSSIP_PROFILE,
 } from '../gossip/index.ts'
-import { type EndpointAddr, parseTarget, relayAddr } from '../identity/index.ts'
+import type { EndpointAddr } from '../identity/index.ts'
 import {
   addEndpointFlags,
   collect,
@@ -18,6 +18,7 @@ import {
   type EndpointFlagValues,
   endpointFlags,
   endpointOptions,
+  targetOf,
 } from './endpoint-flags.ts'
 import { Chat } from './gossip-chat.ts'
 import { type ChatReporter, JsonChatReporter, TextChatReporter } from './gossip-events.ts'
@@ -118,11 +119,7 @@ async function gossipOptions(topicText: string, flags: Flags): Promise<GossipCom
   const endpoint = await endpointFlags(flags)
   const { name } = flags
   if (name === '' || name.length > MAX_NAME) throw new UsageError(`--name takes 1 to ${MAX_NAME} characters`)
-  const join = (flags.join ?? []).map((text) => {
-    const target = parseTarget(text)
-    // somebody of whom only the id is known is looked for where we are ourselves
-    return target.isEmpty ? target.withAddrs(endpoint.relays.map(({ url }) => relayAddr(url))) : target
-  })
+  const join = (flags.join ?? []).map((text) => targetOf(text, endpoint))
   return {
     ...endpoint,
     topic: TopicId.parse(topicText),

@@ -8,12 +8,12 @@ import { messageOf } from '../bytes/index.ts'
 import { EndpointError } from '../endpoint/index.ts'
 import { TomError } from '../envelope/index.ts'
 import { GossipError } from '../gossip/index.ts'
-import { IdentityError, ipAddr, parseTarget, relayAddr, SecretKey } from '../identity/index.ts'
+import { IdentityError, ipAddr, parseTarget, SecretKey } from '../identity/index.ts'
 import { addBridgeCommand } from './bridge.ts'
 import { addChatCommand } from './chat.ts'
 import { connect } from './connect.ts'
 import { addDoctorCommand } from './doctor.ts'
-import { addEndpointFlags, collect, type EndpointFlagValues, endpointFlags } from './endpoint-flags.ts'
+import { addEndpointFlags, atOurRelays, collect, type EndpointFlagValues, endpointFlags } from './endpoint-flags.ts'
 import { addGossipCommand } from './gossip.ts'
 import { readKeyFile, writeKeyFile } from './key-file.ts'
 import { listen } from './listen.ts'
@@ -101,8 +101,7 @@ async function runListen(flags: CommonFlags): Promise<void> {
 async function runConnect(text: string, flags: ConnectFlags): Promise<void> {
   const endpoint = await endpointFlags(flags)
   const parsed = parseTarget(text).withAddrs((flags.addr ?? []).map((address) => ipAddr(address)))
-  // somebody of whom only the id is known is looked for where we are ourselves
-  const target = parsed.isEmpty ? parsed.withAddrs(endpoint.relays.map(({ url }) => relayAddr(url))) : parsed
+  const target = atOurRelays(parsed, endpoint)
   const isSuccess = await connect(
     {
       target,

@@ -4,6 +4,7 @@ import { TomNode } from '../envelope/node.ts'
 import type { EndpointAddr } from '../identity/index.ts'
 import { isDelivered } from './chat-said.ts'
 import type { TalkNode, TalkReceipt } from './chat-session.ts'
+import { targetOf } from './endpoint-flags.ts'
 import type { Output } from './reporter.ts'
 import { limited, UsageError } from './run.ts'
 import { JsonTalkReporter, nodes, type TalkReporter, TextTalkReporter } from './tom-node-events.ts'
@@ -13,7 +14,6 @@ import {
   milliseconds,
   type TomNodeFlags,
   type TomNodeFlagValues,
-  targetOf,
   tomNodeFlags,
   tomNodeOptions,
 } from './tom-node-flags.ts'

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { DISCOVERY_TOPIC_TEXT } from '../envelope/index.ts'
 import type { NodeTomNodeOptions } from '../envelope/node.ts'
 import { TopicId } from '../gossip/index.ts'
-import { type EndpointAddr, parseTarget, relayAddr } from '../identity/index.ts'
+import type { EndpointAddr } from '../identity/index.ts'
 import {
   addEndpointFlags,
   collect,
@@ -11,6 +11,7 @@ import {
   type EndpointFlagValues,
   endpointFlags,
   endpointOptions,
+  targetOf,
 } from './endpoint-flags.ts'
 import type { Output } from './reporter.ts'
 import { UsageError } from './run.ts'
@@ -60,13 +61,6 @@ export async function tomNodeFlags(flags: TomNodeFlagValues): Promise<TomNodeFla
   const endpoint = await endpointFlags(flags)
   const join = (flags.join ?? []).map((text) => targetOf(text, endpoint))
   return { ...endpoint, name, topic, topicText: flags.topic, join, storage }
-}
-
-/** Whom a ticket or an id names. Throws IdentityError. */
-export function targetOf(text: string, { relays }: EndpointFlags): EndpointAddr {
-  const target = parseTarget(text)
-  // somebody of whom only the id is known is looked for where we are ourselves
-  return target.isEmpty ? target.withAddrs(relays.map(({ url }) => relayAddr(url))) : target
 }
 
 /** `bootstrap`: known members of the swarm. */
