@@ -42,6 +42,8 @@ export default defineConfig({
   test: {
     pool: 'forks',
     passWithNoTests: true,
+    // A second says nothing about us when another process is asked and the machine is busy.
+    expect: { poll: { timeout: 10_000 } },
     reporters: ['default', new SuiteTimes()],
     projects: [
       // vitest leaves a core to itself otherwise, and half the machine idle

@@ -21,6 +21,7 @@ export default defineConfig({
     maxConcurrency: 2,
     // Real clocks and foreign processes: one test in some hundred asks a peer too early. A defect fails twice; what was retried is printed.
     retry: 1,
+    expect: { poll: { timeout: 10_000 } },
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -17,11 +17,15 @@ export const FIRST_MAX_PATH_ID = 7
 export const QUICK_CLOCKS = { keepAliveMs: 200, pathIdleTimeoutMs: 1200 }
 
 export function weOpenPaths(peerNow: () => ReferencePeer): void {
-  /** A connection from the first of two sockets, confirmed. */
+  /**
+   * A connection from the first of two sockets, confirmed and accepted: what happens to paths between iroh's handshake and its `accept`, its list of
+   * them misses for good (seen with a starved process).
+   */
   const connect = async (alpn = 'tom/echo/1', settings: Partial<QuicSettings> = {}): Promise<LowConnection> => {
     const node = await LowNode.open(settings, 2)
     const low = await node.connect(peerNow(), alpn)
     await low.waitFor('confirmed')
+    await connectionFrom(peerNow(), low.node.id)
     return low
   }
   const address = (): string => v4(peerNow().addrs)
@@ -105,8 +109,6 @@ export function weOpenPaths(peerNow: () => ReferencePeer): void {
     for (let path = 1; path <= FIRST_MAX_PATH_ID; path++) {
       expect(await low.openPath(address(), 1, 'backup')).toBe(path)
       await expect.poll(() => ofType(low.frames.received, 'path_ack').some((ack) => ack.path_id === path)).toBe(true)
-      // one by one: opened all at once, its own list has twice stayed one short for a second; the acknowledgement shows what QUIC has
-      await expect.poll(() => peerSees(low)).toHaveLength(path + 1)
     }
     await echo(low.connection, 100_000)
     await expect.poll(() => peerSees(low)).toHaveLength(FIRST_MAX_PATH_ID + 1)
