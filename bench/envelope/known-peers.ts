@@ -85,6 +85,7 @@ function nodeOf(count: number): KnowingNode {
   const world: MessengerWorld = {
     transmit: ignore,
     broadcast: ignore,
+    tellNeighbors: ignore,
     persist: (_record, done) => done(true),
     learned: (addr) => addresses.add(addr),
     answered: ignore,

@@ -18,7 +18,7 @@ export function envelopeNote({ sealing, pairs, wireSeeds, knownPeers, swarms }: 
     `Known peers: ${number(knownPeers)} whose signed announcements were heard, with three addresses each, JavaScript heap and buffers after a garbage collection. ` +
     'Swarms: two processes with half of the nodes each, every node a UDP socket of its own on 127.0.0.1, no relay, fresh processes for each round ' +
     `(rounds: ${rounds}). All nodes know the first one alone and come one after the other, each once the one before has a neighbour; the clock runs from before the first one's start, so discovery contains all starts. ` +
-    'Nodes are online by signed announcements, which come at most five a second in all from the 51st node on, every 10 s from each before: what waits for somebody else to speak waits for that. ' +
+    'Nodes are online by signed announcements, which neighbours hand to each other. ' +
     `First messages: 100 B between pairs that have no connection yet (${pairsOf}), ${main?.perSecond} a second: two handshakes, one each way; later ones on these connections. Not delivered: no acknowledgement within 15 s. ` +
     'One more node: by itself, from before its endpoint is opened; it writes to the first node it hears of, by its key alone. ' +
     `Idle: ${main?.idleSeconds} s after discovery; resident: both processes, what they need without nodes included. ` +

@@ -112,7 +112,7 @@ export class Messenger {
       holders: this.#holders,
       deliveries: this.#deliveries,
     })
-    this.#swarm = new Swarm(context, this.#presence, custody, this.#courier)
+    this.#swarm = new Swarm(context, this.#presence, custody, this.#courier, random)
     this.#restored = restored
   }
 
@@ -161,17 +161,17 @@ export class Messenger {
     this.#inbox.receive(frame, link)
   }
 
-  /** Content of gossip that the neighbour `link` brought. Never throws for what is in it. */
-  gossip(content: Uint8Array, link: PeerKey, now: number): void {
+  /** Content of gossip that the neighbour `link` brought; `isForNeighbors`: scope Neighbors. Never throws for what is in it. */
+  gossip(content: Uint8Array, link: PeerKey, now: number, isForNeighbors = false): void {
     this.#context.clock.now = now
-    this.#swarm.receive(content, link)
+    this.#swarm.receive(content, link, isForNeighbors)
   }
 
   /** `peer` became our neighbour in the topic. */
   neighborUp(peer: PeerKey, now: number): void {
     this.#context.clock.now = now
-    this.#presence.neighborUp(now)
     this.#onPeerChange(this.#context.peers.neighbor(peer, now))
+    this.#swarm.neighborUp(peer)
   }
 
   /** `peer` left the topic, or its connection was lost: it may be gone, which is found out sooner than by its silence. */
@@ -287,6 +287,7 @@ export class Messenger {
       brought: counters.brought,
       acknowledgementsSent: counters.acknowledgementsSent,
       announced: counters.announced,
+      handedOn: counters.handedOn,
       refused: { ...counters.refused },
       pending: tracker.size,
       stored: mailbox.size,
@@ -301,9 +302,10 @@ export class Messenger {
     if (change === undefined) return
     const { peer, liveness, before, name, role, isVerified } = change
     this.#context.world.emit({ kind: 'peer', peer, liveness, before, name, role, isVerified })
+    if (liveness === 'offline' || liveness === 'forgotten') this.#swarm.left(peer)
     if (liveness !== 'online' || before === 'online') return
     this.#courier.wake(peer, true)
-    // a newcomer has not heard what we said before; in large swarms it waits for the next time we say it
+    // in small swarms all neighbours of a newcomer may be of those that hand nothing on
     const { clock, peers, settings } = this.#context
     if (before !== 'stale' && peers.onlineCount <= settings.greetsUpTo) this.#presence.changed(clock.now)
   }

@@ -38,6 +38,8 @@ export interface MessengerMetrics {
   readonly brought: number
   readonly acknowledgementsSent: number
   readonly announced: number
+  /** Announcements of others that neighbours asked us for. */
+  readonly handedOn: number
   readonly refused: Readonly<Partial<Record<Refusal, number>>>
   /** What there is now. */
   readonly pending: number
@@ -60,6 +62,7 @@ export class Counters {
   brought = 0
   acknowledgementsSent = 0
   announced = 0
+  handedOn = 0
   readonly refused: Partial<Record<Refusal, number>> = {}
 
   refuse(reason: Refusal): void {

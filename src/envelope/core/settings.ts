@@ -35,8 +35,20 @@ export interface MessengerSettings {
   readonly freshMs: number
   /** Also say who we are in the form that upstream's nodes read, unsigned (spec/envelope.md §5.4). */
   readonly announcesUnsigned: boolean
-  /** Up to so many peers that are online, one that came is greeted by an announcement of ours, few within an interval. Twice what `Presence` counts as a small swarm. */
+  /** Up to so many peers that are online, one that came is greeted by an announcement of ours, few within an interval. A guess. */
   readonly greetsUpTo: number
+  /** Announcements kept to be handed to neighbours, some 450 bytes each. A guess: members of larger swarms know the others by what those say. */
+  readonly rosterSize: number
+  /** Of those a new neighbour is offered so many. A guess: its other neighbours offer others. */
+  readonly offerAtMost: number
+  /** What one neighbour may ask for at once and each second, and for how many neighbours that is counted. Guesses: all that is offered, once. */
+  readonly handOnBurst: number
+  readonly handOnPerSecond: number
+  readonly handOnLinks: number
+  /** What one neighbour was asked for, others are not asked for so long, ms. A guess: some round trips. */
+  readonly askAgainMs: number
+  /** What neighbours handed to us is offered on together, so often at most, ms. A guess: less than anybody notices. */
+  readonly newsAfterMs: number
   /** Caches are swept so often, ms (spec/envelope.md §4.2). */
   readonly sweepIntervalMs: number
 }
@@ -61,6 +73,13 @@ export const MESSENGER_SETTINGS: MessengerSettings = {
   maxTransmissions: 16_384,
   freshMs: 20_000,
   announcesUnsigned: true,
-  greetsUpTo: 100,
+  greetsUpTo: 10,
+  rosterSize: 1_024,
+  offerAtMost: 512,
+  handOnBurst: 512,
+  handOnPerSecond: 50,
+  handOnLinks: 64,
+  askAgainMs: 2_000,
+  newsAfterMs: 50,
   sweepIntervalMs: 300_000,
 }

@@ -15,6 +15,8 @@ export interface MessengerWorld {
   transmit(peer: PeerKey, frame: Uint8Array, ticket: number): void
   /** To all members of the topic, as far as they can be reached. */
   broadcast(content: Uint8Array): void
+  /** To `neighbor` alone, or to all our neighbours in the topic; nobody passes it on. Nothing happens where it is no neighbour. */
+  tellNeighbors(content: Uint8Array, neighbor?: PeerKey): void
   /** Writes to the journal. `done(true)`: it will survive a crash; `done(false)`: it could not be written. Records become durable in their order. */
   persist(record: JournalRecord, done: (isDurable: boolean) => void): void
   /** Where a peer says it is, signed by it. */

@@ -11,6 +11,7 @@ import { Messenger } from '../core/messenger.ts'
 import type { MessengerEvent, MessengerWorld } from '../core/world.ts'
 import type { Links } from '../link/links.ts'
 import type { PeerKey } from '../wire/envelope.ts'
+import { idOf } from './peer-id.ts'
 import type { Storage } from './storage.ts'
 
 export interface RunnerSetup {
@@ -115,10 +116,15 @@ export class Runner implements MessengerWorld {
   }
 
   broadcast(content: Uint8Array): void {
-    if (this.#topic.isClosed) return
-    this.#topic.broadcast(content).catch((error) => {
-      if (!this.#topic.isClosed) this.#reportError(error)
-    })
+    this.#say(this.#topic.broadcast(content))
+  }
+
+  tellNeighbors(content: Uint8Array, neighbor?: PeerKey): void {
+    this.#say(
+      neighbor === undefined
+        ? this.#topic.broadcastNeighbors(content)
+        : this.#topic.sendToNeighbor(idOf(neighbor), content),
+    )
   }
 
   persist(record: JournalRecord, done: (isDurable: boolean) => void): void {
@@ -149,6 +155,13 @@ export class Runner implements MessengerWorld {
 
   emit(event: MessengerEvent): void {
     this.#onEvent(event)
+  }
+
+  /** Nobody waits for it: what finds no room is dropped by gossip. */
+  #say(saying: Promise<void>): void {
+    saying.catch((error) => {
+      if (!this.#topic.isClosed) this.#reportError(error)
+    })
   }
 
   #settle(ticket: number, isAccepted: boolean): void {

@@ -369,7 +369,8 @@ export class TomNode {
     for await (const event of this.#topic) {
       if (event.kind === 'received') {
         const link = event.deliveredFrom.toString()
-        this.#runner.run((messenger, now) => messenger.gossip(event.content, link, now))
+        const isForNeighbors = event.scope === 'neighbors'
+        this.#runner.run((messenger, now) => messenger.gossip(event.content, link, now, isForNeighbors))
       } else if (event.kind === 'neighbor-up') {
         const peer = event.peer.toString()
         // whoever is connected here has told where it is

@@ -64,6 +64,11 @@ export class PeerTable {
     return this.#interval.ms
   }
 
+  /** Without a sign of life for so long a peer is stale, ms. */
+  get staleAfterMs(): number {
+    return this.#settings.staleIntervals * this.#interval.ms
+  }
+
   // Signs of life
 
   /** A verified envelope of this author came in, straight or over others (PRS-4). */

@@ -6,7 +6,7 @@ import type { TopicId } from '../topic-id.ts'
 import type { GossipNode } from './node.ts'
 import type { Subscription } from './subscription.ts'
 import { targetKeys } from './targets.ts'
-import type { Topic } from './topic.ts'
+import type { Audience, Topic } from './topic.ts'
 import type { GossipEvent, JoinedOptions } from './types.ts'
 
 /** spec/gossip.md §11.2 N8: a peer that has not subscribed does not answer at all. */
@@ -41,12 +41,17 @@ export class GossipTopic implements AsyncIterable<GossipEvent> {
    * tells whether it arrived. Throws GossipError: MESSAGE_TOO_LARGE, TOPIC_CLOSED, GOSSIP_CLOSED.
    */
   broadcast(content: Uint8Array): Promise<void> {
-    return this.#broadcast(content, false)
+    return this.#send(content, 'swarm')
   }
 
   /** Sends to our neighbours, who pass it no further. Otherwise as `broadcast`. */
   broadcastNeighbors(content: Uint8Array): Promise<void> {
-    return this.#broadcast(content, true)
+    return this.#send(content, 'neighbors')
+  }
+
+  /** Sends to one neighbour, which passes it no further and cannot tell it from `broadcastNeighbors`. Who is no neighbour now gets nothing. Otherwise as `broadcast`. */
+  sendToNeighbor(neighbor: EndpointId, content: Uint8Array): Promise<void> {
+    return this.#send(content, neighbor)
   }
 
   /** Asks peers to let us in, besides those of `bootstrap`. Throws GossipError: INVALID_OPTION, TOPIC_CLOSED, GOSSIP_CLOSED. */
@@ -91,10 +96,10 @@ export class GossipTopic implements AsyncIterable<GossipEvent> {
     return this.#subscription.iterate()
   }
 
-  #broadcast(content: Uint8Array, isForNeighbors: boolean): Promise<void> {
+  #send(content: Uint8Array, to: Audience): Promise<void> {
     try {
       this.#mustBeOpen()
-      return this.#topic.broadcast(content, isForNeighbors) ?? DONE
+      return this.#topic.say(content, to) ?? DONE
     } catch (error) {
       return Promise.reject(error)
     }

@@ -42,6 +42,9 @@ export interface TopicHost {
   room(topic: Topic): Promise<void> | undefined
 }
 
+/** One neighbour, all of them, or everybody. */
+export type Audience = 'swarm' | 'neighbors' | EndpointId
+
 const SILENT_ID = '0'.repeat(64)
 
 export class Topic implements TopicEffects<string>, TimerOwner<TopicTimer<string>>, Receiver {
@@ -105,12 +108,14 @@ export class Topic implements TopicEffects<string>, TimerOwner<TopicTimer<string
   }
 
   /** Throws GossipError MESSAGE_TOO_LARGE. Undefined: there is room for the next; else a promise of it. */
-  broadcast(content: Uint8Array, isForNeighbors: boolean): Promise<void> | undefined {
+  say(content: Uint8Array, to: Audience): Promise<void> | undefined {
     if (this.#closedBy !== undefined) throw this.#closedBy
-    this.#checkSize(content, isForNeighbors)
+    this.#checkSize(content, to !== 'swarm')
     this.#begin()
     // the cache keeps it for those who ask later, and the caller's buffer is his own
-    this.#state.broadcast(Uint8Array.from(content), isForNeighbors, this.#now)
+    const own = Uint8Array.from(content)
+    if (typeof to === 'string') this.#state.broadcast(own, to === 'neighbors', this.#now)
+    else this.#state.sendTo(to.toString(), own, this.#now)
     return this.#host.room(this)
   }
 

@@ -148,6 +148,13 @@ export class PlumTree<P extends PeerKey> {
     if (isForNeighbors && this.#isRepaired) this.#push(this.#links.lazy, payload, undefined, undefined)
   }
 
+  /** Scope Neighbors, to one neighbour alone. Nothing happens when it is none. */
+  sendTo(neighbor: P, content: Uint8Array, now: number): void {
+    this.#begin(now)
+    if (!this.#links.has(neighbor)) return
+    this.#effects.send(neighbor, { kind: 'gossip', id: this.#hash(content), content, round: undefined })
+  }
+
   receive(from: P, message: BroadcastMessage, now: number): void {
     this.#begin(now)
     if (message.kind === 'gossip') {

@@ -67,6 +67,11 @@ export class TopicState<P extends PeerKey> {
     if (!this.#hasQuit) this.tree.broadcast(content, isForNeighbors, now)
   }
 
+  /** To one neighbour, which passes it no further. */
+  sendTo(neighbor: P, content: Uint8Array, now: number): void {
+    if (!this.#hasQuit) this.tree.sendTo(neighbor, content, now)
+  }
+
   receive(from: P, message: Message<P>, now: number): void {
     if (this.#hasQuit) return
     switch (message.kind) {

@@ -49,6 +49,15 @@ test('three nodes that know one ticket find each other, and a sealed message arr
   expect(alice.metrics()).toMatchObject({ received: 0, forwarded: 0 })
 })
 
+test('a newcomer knows a swarm in which it is not greeted, for its neighbours hand it what they have heard', async () => {
+  const nodes = await swarm(14)
+  const late = await start({ name: 'late', bootstrap: [nodes[0]!.ticket()] })
+  await until(late, () => late.peers().filter(({ liveness }) => liveness === 'online').length === 14)
+  expect(late.peers().every(({ isVerified }) => isVerified)).toBe(true)
+  // many of the fourteen had spoken before it came
+  expect(nodes.reduce((sum, node) => sum + node.metrics().handedOn, 0)).toBeGreaterThan(14)
+})
+
 test('L7a: any bytes are delivered unchanged, also none, and as many as fit', async () => {
   const [alice, bob] = (await swarm(2)) as [TomNode, TomNode]
   const contents = [

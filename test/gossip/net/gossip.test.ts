@@ -48,6 +48,27 @@ test('spec/gossip.md §7.5: a message to neighbours says so, and goes no further
   expect(atA.texts).toEqual(['near', 'all'])
 })
 
+test('a message to one neighbour reaches that one alone, as one to neighbours; to a stranger nothing is sent', async () => {
+  const [a, b, c] = [await node(), await node(), await node()]
+  const [atA, atB] = await pair(a, b)
+  const atC = new Log(c.gossip.subscribe('chat', { bootstrap: [b.endpoint.ticket().toString()] }))
+  await eventually(() => atC.topic.neighbors().length === 2, 'c knows both')
+  await atC.topic.sendToNeighbor(SecretKey.generate().id, bytes('nobody'))
+  await atC.topic.sendToNeighbor(a.endpoint.id, bytes('for a'))
+  await atA.until((log) => log.texts.length === 1)
+  expect(atA.events.find((event) => event.kind === 'received')).toMatchObject({
+    scope: 'neighbors',
+    round: 0,
+    deliveredFrom: c.endpoint.id,
+  })
+  await atC.topic.broadcast(bytes('all'))
+  await Promise.all([atA, atB].map((log) => log.until((other) => other.texts.includes('all'))))
+  expect([atA.texts, atB.texts]).toEqual([['for a', 'all'], ['all']])
+  await expect(atA.topic.sendToNeighbor(c.endpoint.id, new Uint8Array(4059))).rejects.toMatchObject({
+    code: 'MESSAGE_TOO_LARGE',
+  })
+})
+
 test('spec/gossip.md §16 15: the third node becomes a neighbour of the second through the address in the peer data', async () => {
   const [a, b, c] = [await node(), await node(), await node()]
   const [, atB] = await pair(a, b)

@@ -89,6 +89,8 @@ export class CoreNode implements MessengerWorld {
   crash(): void {
     this.isUp = false
     this.#life++
+    // a dead node's timer shall not fire
+    this.#swarm.arm(this)
     this.#swarm.left(this)
   }
 
@@ -131,6 +133,10 @@ export class CoreNode implements MessengerWorld {
 
   broadcast(content: Uint8Array): void {
     this.#swarm.broadcast(this, content)
+  }
+
+  tellNeighbors(content: Uint8Array, neighbor?: PeerKey): void {
+    this.#swarm.tellNeighbors(this, content, neighbor)
   }
 
   persist(record: JournalRecord, done: (isDurable: boolean) => void): void {
@@ -180,10 +186,16 @@ export class CoreSwarm {
   now = 1_000
   /** Newcomers are neighbours of the first node only, which passes gossip on to all. */
   isStar = false
+  /** What is for neighbours only arrives. */
+  handsOn = true
   /** Frames that passed, for those who look at them. */
   readonly frames: { readonly from: string; readonly to: string; readonly frame: Uint8Array }[] = []
+  /** Contents for neighbours only that arrived. */
+  readonly handed: { readonly from: string; readonly to: string; readonly content: Uint8Array }[] = []
   /** Between two nodes, both ways: names in any order. */
   readonly cuts = new Set<string>()
+  /** Names of two, either way. */
+  readonly #neighbors = new Set<string>()
   readonly #tasks: Task[] = []
   readonly #armed = new Map<CoreNode, number>()
   #order = 0
@@ -207,10 +219,17 @@ export class CoreSwarm {
 
   came(node: CoreNode): void {
     const others = this.isStar ? this.nodes.slice(0, 1) : this.nodes
-    for (const other of others) {
-      if (other === node || !other.isUp) continue
+    for (const other of others) if (other !== node && other.isUp && !this.isCut(other, node)) this.meet(node, other)
+  }
+
+  /** They become neighbours. */
+  meet(left: CoreNode, right: CoreNode): void {
+    for (const [node, other] of [
+      [left, right],
+      [right, left],
+    ] as const) {
+      this.#neighbors.add(`${node.name} ${other.name}`)
       node.act((messenger) => messenger.neighborUp(other.key, this.now))
-      other.act((messenger) => messenger.neighborUp(node.key, this.now))
     }
   }
 
@@ -245,6 +264,18 @@ export class CoreSwarm {
     this.after(LATENCY, () => {
       for (const to of this.nodes) {
         if (to !== from && !this.isCut(from, to)) to.act((messenger) => messenger.gossip(content, from.key, this.now))
+      }
+    })
+  }
+
+  tellNeighbors(from: CoreNode, content: Uint8Array, neighbor: PeerKey | undefined): void {
+    if (!this.handsOn) return
+    this.after(LATENCY, () => {
+      for (const to of this.nodes) {
+        if (this.isCut(from, to) || !this.#neighbors.has(`${from.name} ${to.name}`)) continue
+        if (neighbor !== undefined && to.key !== neighbor) continue
+        this.handed.push({ from: from.name, to: to.name, content })
+        to.act((messenger) => messenger.gossip(content, from.key, this.now, true))
       }
     })
   }

@@ -309,8 +309,8 @@ export class SimNode implements MessengerWorld, Station {
     this.act((messenger, now) => messenger.receive(frame, link, now))
   }
 
-  gossip(content: Uint8Array, link: PeerKey): void {
-    this.act((messenger, now) => messenger.gossip(content, link, now))
+  gossip(content: Uint8Array, link: PeerKey, isForNeighbors = false): void {
+    this.act((messenger, now) => messenger.gossip(content, link, now, isForNeighbors))
   }
 
   connected(peer: PeerKey): void {
@@ -366,6 +366,10 @@ export class SimNode implements MessengerWorld, Station {
 
   broadcast(content: Uint8Array): void {
     this.#world.topic.broadcast(this, content)
+  }
+
+  tellNeighbors(content: Uint8Array, neighbor?: PeerKey): void {
+    this.#world.topic.tellNeighbors(this, content, neighbor)
   }
 
   persist(record: JournalRecord, done: (isDurable: boolean) => void): void {

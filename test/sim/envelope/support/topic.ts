@@ -10,6 +10,8 @@ export class Topic {
   /** What was said, the latest last. */
   readonly said: Uint8Array[] = []
   readonly #world: EnvelopeWorld
+  /** Keys of two, either way. */
+  readonly #pairs = new Set<string>()
 
   constructor(world: EnvelopeWorld) {
     this.#world = world
@@ -23,6 +25,7 @@ export class Topic {
       const [neighbor] = there.splice(random.int(0, there.length - 1), 1)
       this.#world.after(random.between(20, 400), () => {
         if (!neighbor!.isUp || !speaker.isUp) return
+        for (const pair of [`${speaker.key} ${neighbor!.key}`, `${neighbor!.key} ${speaker.key}`]) this.#pairs.add(pair)
         neighbor!.act((messenger, now) => messenger.neighborUp(speaker.key, now))
         this.#world.nodeOf(speaker.key)?.act((messenger, now) => messenger.neighborUp(neighbor!.key, now))
       })
@@ -36,6 +39,18 @@ export class Topic {
       if (node === speaker || !random.chance(0.3)) continue
       this.#world.after(isFarewell ? random.between(10, 200) : random.between(1_000, 35_000), () => {
         if (!speaker.isUp) node.act((messenger, now) => messenger.neighborLost(speaker.key, now))
+      })
+    }
+  }
+
+  /** As a broadcast, between neighbours only. */
+  tellNeighbors(speaker: Station, content: Uint8Array, neighbor: string | undefined): void {
+    const { random, weather, lines } = this.#world
+    for (const station of this.#world.stations) {
+      if (!station.isUp || !this.#pairs.has(`${speaker.key} ${station.key}`)) continue
+      if ((neighbor !== undefined && station.key !== neighbor) || !random.chance(weather.heard)) continue
+      this.#world.after(random.between(3, 100), () => {
+        if (station.isUp && !lines.isCut(station, speaker)) station.gossip(content, speaker.key, true)
       })
     }
   }

@@ -30,7 +30,7 @@ export interface Station {
   /** Another one after each death. */
   readonly lifeNumber: number
   receive(frame: Uint8Array, link: PeerKey): void
-  gossip(content: Uint8Array, link: PeerKey): void
+  gossip(content: Uint8Array, link: PeerKey, isForNeighbors?: boolean): void
   connected(peer: PeerKey): void
   disconnected(peer: PeerKey): void
 }
