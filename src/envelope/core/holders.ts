@@ -100,7 +100,7 @@ export class Holders {
     const settle = (isAccepted: boolean): void => {
       if (isAccepted) return
       asks.failed(holder)
-      peers.unreachable(holder, clock.now)
+      this.#context.onPeerChange(peers.unreachable(holder, clock.now))
       this.seekHolders(message.id)
     }
     if (!transmissions.send(holder, this.#replicaFor(holder, message, [...asks.peers]), settle)) asks.failed(holder)

@@ -47,6 +47,23 @@ test('BAK-1: a holder that was asked and does not say that it keeps the message 
   expect(bob.texts).toEqual(['kept by nobody'])
 })
 
+test('a node that was to keep a message and cannot be reached is told to be stale, as any other', () => {
+  const [core, [alice, bob, carol]] = swarm('alice', 'bob', 'carol')
+  bob.crash()
+  const transmit = alice.transmit.bind(alice)
+  // its announcements still come
+  alice.transmit = (peer, frame, ticket) => {
+    if (peer !== carol.key) transmit(peer, frame, ticket)
+    else core.after(5, () => alice.act((messenger) => messenger.transmitted(ticket, false, core.now)))
+  }
+  alice.events.length = 0
+  alice.send(bob, 'for carol to keep')
+  core.runUntil(() => alice.messenger.peer(carol.key)!.liveness !== 'online', 8_000)
+  expect(alice.messenger.peer(carol.key)!.liveness).not.toBe('online')
+  const told = alice.events.filter((event) => event.kind === 'peer' && event.peer === carol.key)
+  expect(told[0]).toMatchObject({ liveness: 'stale', before: 'online', name: 'carol' })
+})
+
 test('BAK-1: where there is nobody else, a holder that did not answer is asked again, but not for ever', () => {
   const [core, [alice, bob, carol]] = swarm('alice', 'bob', 'carol')
   bob.crash()
