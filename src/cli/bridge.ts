@@ -3,45 +3,36 @@ import type { Command } from 'commander'
 import { messageOf } from '../bytes/index.ts'
 import { type PresentedPeer, V1Bridge } from '../envelope/bridge/index.ts'
 import { TomNode } from '../envelope/node.ts'
-import { type EndpointAddr, EndpointId } from '../identity/index.ts'
+import { EndpointId } from '../identity/index.ts'
 import { type BridgeReporter, JsonBridgeReporter, TextBridgeReporter } from './bridge-events.ts'
-import {
-  addEndpointFlags,
-  collect,
-  type EndpointFlags,
-  type EndpointFlagValues,
-  endpointFlags,
-  endpointOptions,
-  targetOf,
-} from './endpoint-flags.ts'
+import { collect } from './endpoint-flags.ts'
 import type { Output } from './reporter.ts'
 import { aborted, UsageError } from './run.ts'
+import {
+  addTomNodeFlags,
+  type TomNodeFlags,
+  type TomNodeFlagValues,
+  tomNodeFlags,
+  tomNodeOptions,
+} from './tom-node-flags.ts'
 
 /** For the home relay; then the ticket is printed without, ms. */
 const ONLINE_WAIT_MS = 10_000
+/** As the bridge cuts names of participants. */
 const MAX_NAME = 64
 
-interface Flags extends EndpointFlagValues {
+interface Flags extends TomNodeFlagValues {
   readonly present?: string[]
   readonly open?: true
   readonly clear?: true
-  readonly join?: string[]
-  readonly topic?: string
-  readonly storage?: string
-  readonly name: string
-  readonly json?: true
 }
 
-export interface BridgeCommandOptions extends EndpointFlags {
+export interface BridgeCommandOptions extends TomNodeFlags {
   /** The signalling server. */
   readonly url: string
   readonly peers: readonly PresentedPeer[]
   readonly isOpen: boolean
   readonly isSealed: boolean
-  readonly join: readonly EndpointAddr[]
-  readonly topic?: string
-  readonly storage?: string
-  readonly name: string
 }
 
 /** What `bridge` needs of the process. */
@@ -64,40 +55,28 @@ export function addBridgeCommand(program: Command, output: Output, interruption:
     )
     .option('--open', 'present whoever sends the bridge a text, too')
     .option('--clear', 'do not let the earlier stack encrypt for presented peers: the bridge reads along')
-    .option('--join <ticket>', 'member of the swarm, repeatable (default: wait to be joined)', collect)
-    .option('--topic <name>', "swarm to be part of: a name, or 64 hex digits (default: ToM's own)")
-    .option('--storage <folder>', 'keep undelivered messages here (default: in memory)')
-    .option('-n, --name <name>', 'what both sides see of the bridge', 'bridge')
-  addEndpointFlags(command)
-    .option('--json', 'one JSON object a line on stdout, everything else on stderr')
-    .option('--verbose', 'errors with their stack')
-    .action(async (url: string, flags: Flags) => {
-      const options = await bridgeOptions(url, flags)
-      const reporter =
-        flags.json === true ? new JsonBridgeReporter(output, () => Date.now()) : new TextBridgeReporter(output)
-      await bridge(options, { output, reporter, interrupted: interruption() })
-    })
+  addTomNodeFlags(command, 'bridge').action(async (url: string, flags: Flags) => {
+    const options = await bridgeOptions(url, flags)
+    const reporter =
+      flags.json === true ? new JsonBridgeReporter(output, () => Date.now()) : new TextBridgeReporter(output)
+    await bridge(options, { output, reporter, interrupted: interruption() })
+  })
 }
 
-/** Throws UsageError or IdentityError. */
+/** Throws UsageError, IdentityError or GossipError INVALID_OPTION. */
 async function bridgeOptions(url: string, flags: Flags): Promise<BridgeCommandOptions> {
-  const endpoint = await endpointFlags(flags)
-  const { name, present = [], topic, storage } = flags
-  if (name === '' || name.length > MAX_NAME) throw new UsageError(`--name takes 1 to ${MAX_NAME} characters`)
+  const { present = [] } = flags
   if (!/^wss?:\/\//.test(url)) throw new UsageError(`${url}: a signalling server is at ws://host:port or wss://`)
   if (present.length === 0 && flags.open !== true)
     throw new UsageError('say with --present who may be seen by the earlier stack, or --open for whoever writes')
-  const join = (flags.join ?? []).map((text) => targetOf(text, endpoint))
+  const node = await tomNodeFlags(flags)
+  if (node.name === '') throw new UsageError('--name: both sides see the bridge by it')
   return {
-    ...endpoint,
+    ...node,
     url,
     peers: present.map(presentedPeer),
     isOpen: flags.open === true,
     isSealed: flags.clear !== true,
-    join,
-    name,
-    ...(topic === undefined ? {} : { topic }),
-    ...(storage === undefined ? {} : { storage }),
   }
 }
 
@@ -110,15 +89,9 @@ function presentedPeer(text: string): PresentedPeer {
 
 /** Runs until it is interrupted. Rejects with EndpointError, GossipError or TomError. Senders are told what was not delivered, and what is on its way gets some seconds. */
 export async function bridge(options: BridgeCommandOptions, run: BridgeRun): Promise<void> {
-  const { url, peers, isOpen, isSealed, join, topic, storage, name } = options
+  const { url, peers, isOpen, isSealed, join, name } = options
   const { output, reporter, interrupted } = run
-  const node = await TomNode.start({
-    ...endpointOptions(options, run),
-    name,
-    bootstrap: join,
-    ...(topic === undefined ? {} : { topic }),
-    ...(storage === undefined ? {} : { storage }),
-  })
+  const node = await TomNode.start(tomNodeOptions(options, join, run))
   try {
     const id = node.id.toString()
     reporter.event({ event: 'started', name, id, url })

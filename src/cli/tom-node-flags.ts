@@ -1,4 +1,4 @@
-/** What `tom chat` and `tom send` share: flags of a node, their checks, and what `TomNode.start` makes of them. */
+/** What `tom chat`, `tom send` and `tom bridge` share: flags of a node, their checks, and what `TomNode.start` makes of them. */
 import { type Command, InvalidArgumentError } from 'commander'
 import { DISCOVERY_TOPIC_TEXT } from '../envelope/index.ts'
 import type { NodeTomNodeOptions } from '../envelope/node.ts'
@@ -36,9 +36,10 @@ export interface TomNodeFlags extends EndpointFlags {
   readonly storage: string | undefined
 }
 
-export function addTomNodeFlags(command: Command): Command {
+/** `name`: the default. */
+export function addTomNodeFlags(command: Command, name = ''): Command {
   command
-    .option('-n, --name <name>', 'what you call yourself; others see your id, too', '')
+    .option('-n, --name <name>', 'what the node calls itself; others see its id, too', name)
     .option('--topic <topic>', 'the swarm to be part of, a name or 64 hex digits', DISCOVERY_TOPIC_TEXT)
     .option('--join <ticket>', 'somebody else who is in the swarm, repeatable', collect)
     .option('--storage <folder>', 'keeps what is not delivered beyond the end of this process')

@@ -5,6 +5,7 @@ import { JsonBridgeReporter, TextBridgeReporter } from '../../../src/cli/bridge-
 import { type BridgeEvent, readBridged, readBridgedNotice, writeBridged } from '../../../src/envelope/bridge/index.ts'
 import type { IncomingMessage } from '../../../src/envelope/index.ts'
 import { TomNode } from '../../../src/envelope/node.ts'
+import { TopicId } from '../../../src/gossip/index.ts'
 import { EndpointId, SecretKey } from '../../../src/identity/index.ts'
 import { until } from '../../platform/support/loopback.ts'
 import { SignallingServer } from './support/signalling-server.ts'
@@ -34,6 +35,9 @@ function optionsFor(url: string, rest: Partial<BridgeCommandOptions> = {}): Brid
     isSealed: true,
     join: [],
     name: 'bridge',
+    topic: TopicId.parse('bridges'),
+    topicText: 'bridges',
+    storage: undefined,
     ...rest,
   }
 }
