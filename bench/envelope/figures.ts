@@ -127,8 +127,12 @@ export interface IdleFigures {
   readonly kilobytesPerNode: number
 }
 
-/** What it costs to be there and say so. */
+/** What nodes ask of themselves while they meet, they say within some seconds, ms. */
+const SETTLE_MS = 10_000
+
+/** What it costs to be there and say so, once the swarm has come to rest. */
 export async function measureIdle(swarm: NodeSwarm, seconds: number): Promise<IdleFigures> {
+  await pause(SETTLE_MS)
   const before = await swarm.usage()
   await pause(seconds * 1000)
   const after = await swarm.usage()

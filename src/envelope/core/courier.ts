@@ -5,6 +5,8 @@
 import type { StoredMessage } from '../backup/stored-message.ts'
 import type { PeerKey } from '../wire/envelope.ts'
 import type { Context } from './context.ts'
+import type { Pace } from './pace.ts'
+import type { Outcome } from './transmissions.ts'
 
 interface Way {
   isOnItsWay: boolean
@@ -20,14 +22,16 @@ interface Round {
 
 export class Courier {
   readonly #context: Context
+  readonly #pace: Pace
   readonly #ways = new Map<string, Way>()
   readonly #rounds = new Map<PeerKey, Round>()
   /** When an unsigned announcement last made us try a recipient. */
   readonly #hintedAt = new Map<PeerKey, number>()
   #careAt = Number.POSITIVE_INFINITY
 
-  constructor(context: Context) {
+  constructor(context: Context, pace: Pace) {
     this.#context = context
+    this.#pace = pace
   }
 
   /**
@@ -117,10 +121,16 @@ export class Courier {
       // it may have been acknowledged while others were on their way
       if (!this.#context.mailbox.has(message.id, message.from)) continue
       round.onTheirWay++
-      this.#send(peer, message, (isAccepted) => {
+      const settle = (isAccepted: boolean): void => {
         round.onTheirWay--
         if (isAccepted && message.from !== key) counters.brought++
         if (!isAccepted) this.#turnBack(peer, round)
+        this.#go(peer, round)
+      }
+      this.#send(peer, message, settle, () => {
+        round.onTheirWay--
+        // there is no room, which says nothing about the peer
+        if (this.#context.mailbox.has(message.id, message.from)) round.queue.length = 0
         this.#go(peer, round)
       })
     }
@@ -134,13 +144,19 @@ export class Courier {
     this.#context.onPeerChange(peers.unreachable(peer, clock.now))
   }
 
-  #send(peer: PeerKey, { id, from, wire }: StoredMessage, outcome: (isAccepted: boolean) => void): void {
+  /** `otherwise`: the transport was not, for it has no room or the message is not needed any more. */
+  #send(peer: PeerKey, { id, from, wire }: StoredMessage, outcome: Outcome, otherwise = (): void => {}): void {
     this.started(id, from)
     const settle = (isAccepted: boolean): void => {
       this.settled(id, from, isAccepted)
       outcome(isAccepted)
     }
-    if (!this.#context.transmissions.send(peer, wire, settle)) settle(false)
+    const notAsked = (): void => {
+      this.settled(id, from, false)
+      otherwise()
+    }
+    if (from === this.#context.key) this.#pace.send(peer, { id, next: peer, frame: wire, settle, notAsked })
+    else if (!this.#context.transmissions.send(peer, wire, settle)) notAsked()
   }
 
   #way(id: string, from: PeerKey): Way {

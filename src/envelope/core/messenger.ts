@@ -26,6 +26,7 @@ import { Holders } from './holders.ts'
 import { Inbox } from './inbox.ts'
 import { Counters, type MessengerMetrics } from './metrics.ts'
 import { Outbox, type OutgoingOptions } from './outbox.ts'
+import { Pace } from './pace.ts'
 import { MESSENGER_SETTINGS, type MessengerSettings } from './settings.ts'
 import { Shelf } from './shelf.ts'
 import { Swarm } from './swarm.ts'
@@ -55,6 +56,7 @@ export class Messenger {
   readonly key: PeerKey
   readonly #context: Context
   readonly #presence: Presence
+  readonly #pace: Pace
   readonly #courier: Courier
   readonly #confirmations: Confirmations
   readonly #shelf: Shelf
@@ -99,11 +101,12 @@ export class Messenger {
     }
     this.#context = context
     this.#presence = new Presence({ random })
-    this.#courier = new Courier(context)
+    this.#pace = new Pace(context)
+    this.#courier = new Courier(context, this.#pace)
     this.#confirmations = new Confirmations(context)
     this.#shelf = new Shelf(context, this.#courier)
     this.#holders = new Holders(context, this.#courier, this.#shelf, this.#confirmations)
-    this.#outbox = new Outbox(context, this.#holders, this.#courier, this.#shelf)
+    this.#outbox = new Outbox(context, this.#holders, this.#courier, this.#shelf, this.#pace)
     this.#deliveries = new Deliveries(context, this.#confirmations)
     const custody = new Custody(context, this.#courier, this.#shelf)
     this.#inbox = new Inbox(context, {
@@ -229,6 +232,7 @@ export class Messenger {
     const { peers } = this.#context
     return Math.min(
       this.#outbox.deadline(),
+      this.#pace.deadline(),
       this.#courier.deadline(),
       this.#holders.deadline(),
       this.#shelf.deadline(),
@@ -244,6 +248,7 @@ export class Messenger {
     const { clock, peers, router, settings } = this.#context
     clock.now = now
     this.#outbox.tick()
+    this.#pace.tick()
     this.#inbox.tick()
     if (peers.deadline() <= now) for (const change of peers.tick(now)) this.#onPeerChange(change)
     this.#holders.tick()

@@ -10,6 +10,7 @@ import { decodeEnvelope } from '../wire/envelope-codec.ts'
 import type { Context } from './context.ts'
 import type { Courier } from './courier.ts'
 import type { Holders } from './holders.ts'
+import type { Pace } from './pace.ts'
 import type { Shelf } from './shelf.ts'
 
 export interface OutgoingOptions {
@@ -22,12 +23,14 @@ export class Outbox {
   readonly #holders: Holders
   readonly #shelf: Shelf
   readonly #courier: Courier
+  readonly #pace: Pace
 
-  constructor(context: Context, holders: Holders, courier: Courier, shelf: Shelf) {
+  constructor(context: Context, holders: Holders, courier: Courier, shelf: Shelf, pace: Pace) {
     this.#context = context
     this.#holders = holders
     this.#shelf = shelf
     this.#courier = courier
+    this.#pace = pace
   }
 
   /**
@@ -117,7 +120,7 @@ export class Outbox {
   }
 
   #transmit(id: string, to: PeerKey, via: readonly PeerKey[], wire: Uint8Array): void {
-    const { key, transmissions, tracker, clock } = this.#context
+    const { key } = this.#context
     const next = via[0] ?? to
     this.#courier.started(id, key)
     const settle = (isAccepted: boolean): void => {
@@ -125,9 +128,11 @@ export class Outbox {
       if (isAccepted) this.#accepted(id)
       else this.#unsent(id, to, next, via)
     }
-    if (transmissions.send(next, wire, settle)) return
-    this.#courier.settled(id, key, false)
-    tracker.transmitFailed(id, clock.now)
+    const notAsked = (): void => {
+      this.#courier.settled(id, key, false)
+      this.#context.tracker.transmitFailed(id, this.#context.clock.now)
+    }
+    this.#pace.send(to, { id, next, frame: wire, settle, notAsked })
   }
 
   #accepted(id: string): void {
@@ -162,6 +167,7 @@ export class Outbox {
       tracker.forget(id)
       return
     }
+    if (this.#pace.isWaiting(id)) return
     const { via } = decodeEnvelope(message.wire, keys)
     if (via.length === 0) world.unanswered(message.to)
     this.#transmit(id, message.to, via, message.wire)

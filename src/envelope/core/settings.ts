@@ -49,6 +49,10 @@ export interface MessengerSettings {
   readonly askAgainMs: number
   /** What neighbours handed to us is offered on together, so often at most, ms. A guess: less than anybody notices. */
   readonly newsAfterMs: number
+  /** Messages of ours to one node of the Rust stack, each second and at once: nine tenths of what it takes from a stranger (spec/envelope.md §5.2), for they arrive less evenly than they left. And how many such nodes are counted. */
+  readonly pacePerSecond: number
+  readonly paceBurst: number
+  readonly pacedPeers: number
   /** Caches are swept so often, ms (spec/envelope.md §4.2). */
   readonly sweepIntervalMs: number
 }
@@ -81,5 +85,8 @@ export const MESSENGER_SETTINGS: MessengerSettings = {
   handOnLinks: 64,
   askAgainMs: 2_000,
   newsAfterMs: 50,
+  pacePerSecond: 9,
+  paceBurst: 18,
+  pacedPeers: 1_024,
   sweepIntervalMs: 300_000,
 }

@@ -45,6 +45,8 @@ export class PeerStore {
   roleChangedAt = new Float64Array(0)
   namedAt = new Float64Array(0)
   isOurs = new Uint8Array(0)
+  /** Unsigned announcements of it were heard. */
+  isHinted = new Uint8Array(0)
   claimsRelay = new Uint8Array(0)
 
   constructor(maxPeers: number, hintLanes: number) {
@@ -98,6 +100,7 @@ export class PeerStore {
     this.roleChangedAt[slot] = Number.NEGATIVE_INFINITY
     this.namedAt[slot] = Number.NEGATIVE_INFINITY
     this.isOurs[slot] = 0
+    this.isHinted[slot] = 0
     this.claimsRelay[slot] = 0
     return slot
   }
@@ -141,6 +144,7 @@ export class PeerStore {
     this.roleChangedAt = grown(this.roleChangedAt, capacity)
     this.namedAt = grown(this.namedAt, capacity)
     this.isOurs = grownFlags(this.isOurs, capacity)
+    this.isHinted = grownFlags(this.isHinted, capacity)
     this.claimsRelay = grownFlags(this.claimsRelay, capacity)
   }
 }

@@ -126,6 +126,7 @@ export class PeerTable {
     const store = this.#store
     const slot = store.find(peer)
     if (slot === NO_SLOT) return this.#welcomeHint(peer, name, now, source)
+    store.isHinted[slot] = 1
     if (store.queues.queueOf(slot) >= HINTED) {
       store.since[slot] = now
       store.queues.touch(slot)
@@ -189,6 +190,13 @@ export class PeerTable {
   livenessOf(peer: PeerKey): Liveness | undefined {
     const slot = this.#store.find(peer)
     return slot === NO_SLOT ? undefined : this.#view.liveness(slot)
+  }
+
+  /** It announces itself, and never signed that: a node of the Rust stack, as far as we know. */
+  isForeign(peer: PeerKey): boolean {
+    const { isHinted, isOurs } = this.#store
+    const slot = this.#store.find(peer)
+    return slot !== NO_SLOT && isHinted[slot] === 1 && isOurs[slot] === 0
   }
 
   /** In no particular order; not to be mixed with changes. */
@@ -349,6 +357,7 @@ export class PeerTable {
     }
     const slot = this.#store.add(peer)
     this.#store.since[slot] = now
+    this.#store.isHinted[slot] = 1
     this.#store.namedAt[slot] = now
     this.#store.setName(slot, name)
     this.#store.move(slot, lane)

@@ -98,6 +98,14 @@ export class DeliveryTracker {
     return true
   }
 
+  /** The transport is asked at `at` only, or a little before or after, monotonic ms: the round counts from then. */
+  postpone(id: string, at: number): void {
+    const entry = this.#tracked.get(id)
+    if (entry === undefined || entry.heapIndex < 0) return
+    entry.roundAt = at
+    this.#rounds.set(entry, at + this.#settings.roundMs)
+  }
+
   /** RTR-12: the transport took the bytes for the first hop; now an ack may be expected. Undefined: the state stays. */
   transmitted(id: string, now: number): Change | undefined {
     const entry = this.#tracked.get(id)

@@ -7,6 +7,8 @@ import {
   ROSTER_AT_ONCE,
   shortOf,
 } from '../../../src/envelope/wire/roster-codec.ts'
+import { encodeSignedAnnounce } from '../../../src/envelope/wire/signed-announce.ts'
+import { Liar } from '../locks-support.ts'
 import { type CoreNode, CoreSwarm } from './support/swarm.ts'
 
 const SECOND = 1_000
@@ -166,6 +168,30 @@ test('offers of what does not exist take a bounded place, and a lie about the ti
   first.act((messenger) => messenger.gossip(encodeOffer(future), liar.key, core.now, true))
   core.run(100)
   expect(online(first)).toEqual(before)
+})
+
+test('of more than 512 members a neighbour is offered some at random, and keeps 1,024', () => {
+  const core = new CoreSwarm('roster')
+  const first = core.node('first')
+  for (let index = 0; index < 1_100; index++) {
+    const member = new Liar(`member ${index}`)
+    const announce = { peer: member.key, name: `m${index}`, roles: ['Peer' as const], timestamp: core.wall }
+    const payload = encodeSignedAnnounce({ announce, addr: undefined })
+    first.act((messenger) =>
+      messenger.gossip(member.seal(member.key, 'PeerAnnounce', payload, core.wall), member.key, core.now),
+    )
+  }
+  expect(online(first)).toHaveLength(1_100)
+  const [late, later] = [core.node('late'), core.node('later')]
+  core.cuts.add('late later')
+  core.run(200)
+  // and the first itself
+  expect(online(late)).toHaveLength(513)
+  expect(online(later)).toHaveLength(513)
+  const shared = online(late).filter((name) => online(later).includes(name))
+  expect(shared.length).toBeLessThan(500)
+  // those that had spoken before the last 1,024
+  expect([...online(late), ...online(later)].filter((name) => /^m\d$/.test(name))).toEqual([])
 })
 
 test('a forged announcement is refused, whoever hands it on', () => {
