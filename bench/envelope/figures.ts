@@ -1,6 +1,6 @@
 /** What is measured of pairs and swarms, each figure from commands and counts alone; which, how often and in which order is `measure.ts`'. */
 import { percentile } from '../statistics.ts'
-import type { NodeSwarm } from './swarm.ts'
+import { type NodeSwarm, pause } from './swarm.ts'
 import type { Pair } from './types.ts'
 import type { Sent } from './worker-node.ts'
 
@@ -9,8 +9,6 @@ const PATIENCE_MS = 15_000
 const SWARM_SIZE_BYTES = 100
 /** Golden ratio of 2^32: a sequence that does not repeat soon. */
 const STEP = 0x9e3779b9
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 export interface PairPlan {
   /** Of plaintext, bytes. */
@@ -127,12 +125,8 @@ export interface IdleFigures {
   readonly kilobytesPerNode: number
 }
 
-/** What nodes ask of themselves while they meet, they say within some seconds, ms. */
-const SETTLE_MS = 10_000
-
 /** What it costs to be there and say so, once the swarm has come to rest. */
 export async function measureIdle(swarm: NodeSwarm, seconds: number): Promise<IdleFigures> {
-  await pause(SETTLE_MS)
   const before = await swarm.usage()
   await pause(seconds * 1000)
   const after = await swarm.usage()

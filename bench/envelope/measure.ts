@@ -23,7 +23,7 @@ import {
 import { NativePair, nativeSealing } from './native-pair.ts'
 import type { SealResult } from './seal.ts'
 import { pairStacks, startOurs } from './stacks.ts'
-import { NodeSwarm } from './swarm.ts'
+import { NodeSwarm, pause } from './swarm.ts'
 import type { NodeProcess, PairStack } from './types.ts'
 
 export interface SealPlan {
@@ -40,6 +40,8 @@ export interface SwarmPlan {
   readonly pairs: number
   readonly warmRounds: number
   readonly perSecond: number
+  /** What nodes ask of themselves while they meet, they say within some seconds. */
+  readonly settleSeconds: number
   readonly idleSeconds: number
   /** For everybody to know everybody, ms. */
   readonly limitMs: number
@@ -57,14 +59,22 @@ export interface EnvelopePlan {
 }
 
 export function envelopePlan(quick: boolean): EnvelopePlan {
-  const swarm = { rounds: 1, pairs: 100, warmRounds: 2, perSecond: 20, idleSeconds: 10, limitMs: 60_000 }
+  const swarm = {
+    rounds: 1,
+    pairs: 100,
+    warmRounds: 2,
+    perSecond: 20,
+    settleSeconds: 10,
+    idleSeconds: 10,
+    limitMs: 60_000,
+  }
   if (quick)
     return {
       sealing: { rounds: 1, ms: 100 },
       pairs: { rounds: 1, size: 100, warmUp: 100, roundTrips: 200, messages: 1_000, inFlight: 64 },
       wireSeeds: ['1'],
       knownPeers: 2_000,
-      swarms: [{ ...swarm, size: 10, pairs: 20, idleSeconds: 2 }],
+      swarms: [{ ...swarm, size: 10, pairs: 20, settleSeconds: 0, idleSeconds: 2 }],
       limitMs: 60_000,
     }
   return {
@@ -221,7 +231,8 @@ class Run {
       for (const [stack, numbers] of ofValue) this.#results.add(ENVELOPE, value, stack, summarize(numbers))
   }
 
-  async #swarm({ size, pairs, warmRounds, perSecond, idleSeconds, limitMs }: SwarmPlan): Promise<void> {
+  async #swarm(plan: SwarmPlan): Promise<void> {
+    const { size, pairs, warmRounds, perSecond, settleSeconds, idleSeconds, limitMs } = plan
     const add = (what: string, value: number | undefined): void => {
       if (value === undefined) this.#absent(TOM, ofSwarm(size, what), 'not in time')
       else this.#add(TOM, ofSwarm(size, what), value)
@@ -231,6 +242,7 @@ class Run {
       const { joinedMs, wholeMs } = await growWhole(swarm, size, limitMs)
       add('joined, ms', joinedMs)
       add('whole, ms', wholeMs)
+      await pause(settleSeconds * 1000)
       const { cpuMsPerNodeMinute, kilobytesPerNode } = await measureIdle(swarm, idleSeconds)
       add('idle CPU ms a node and minute', cpuMsPerNodeMinute)
       add('resident kB a node', kilobytesPerNode)

@@ -21,7 +21,7 @@ export function envelopeNote({ sealing, pairs, wireSeeds, knownPeers, swarms }: 
     'Nodes are online by signed announcements, which neighbours hand to each other. ' +
     `First messages: 100 B between pairs that have no connection yet (${pairsOf}), ${main?.perSecond} a second: two handshakes, one each way; later ones on these connections. Not delivered: no acknowledgement within 15 s. ` +
     'One more node: by itself, from before its endpoint is opened; it writes to the first node it hears of, by its key alone. ' +
-    `Idle: ${main?.idleSeconds} s, from ten seconds after discovery on; resident: both processes, what they need without nodes included. ` +
+    `Idle: ${main?.idleSeconds} s, ${main?.settleSeconds} s after discovery; resident: both processes, what they need without nodes included. ` +
     'Article: PoC-2 (neighbour) and PoC-3 (discovery, first message) with three nodes, over the internet; it left 10, 50 and 100 open.'
   )
 }

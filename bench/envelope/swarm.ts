@@ -11,7 +11,7 @@ const JOIN_PATIENCE_MS = 3_000
 /** Between two looks at who knows whom, ms. */
 const POLL_MS = 20
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 interface Member {
   readonly process: number

@@ -124,7 +124,18 @@ const SMALL: EnvelopePlan = {
   pairs: { rounds: 2, ...PAIR },
   wireSeeds: ['1', '2'],
   knownPeers: 100,
-  swarms: [{ size: 4, rounds: 2, pairs: 3, warmRounds: 2, perSecond: 10_000, idleSeconds: 0.01, limitMs: 100 }],
+  swarms: [
+    {
+      size: 4,
+      rounds: 2,
+      pairs: 3,
+      warmRounds: 2,
+      perSecond: 10_000,
+      settleSeconds: 0,
+      idleSeconds: 0.01,
+      limitMs: 100,
+    },
+  ],
   limitMs: 60_000,
 }
 
