@@ -1,6 +1,8 @@
 /** What is measured of pairs and swarms, each figure from commands and counts alone; which, how often and in which order is `measure.ts`'. */
+
+import { pause } from '../pause.ts'
 import { percentile } from '../statistics.ts'
-import { type NodeSwarm, pause } from './swarm.ts'
+import type { NodeSwarm } from './swarm.ts'
 import type { Pair } from './types.ts'
 import type { Sent } from './worker-node.ts'
 

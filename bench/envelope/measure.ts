@@ -2,6 +2,7 @@
 import { TOM } from '../contenders.ts'
 import type { Counts } from '../counts/transfer.ts'
 import { progress } from '../measure.ts'
+import { pause } from '../pause.ts'
 import { runBundle } from '../processes.ts'
 import type { Results } from '../rows.ts'
 import { percentile, summarize } from '../statistics.ts'
@@ -23,7 +24,7 @@ import {
 import { NativePair, nativeSealing } from './native-pair.ts'
 import type { SealResult } from './seal.ts'
 import { pairStacks, startOurs } from './stacks.ts'
-import { NodeSwarm, pause } from './swarm.ts'
+import { NodeSwarm } from './swarm.ts'
 import type { NodeProcess, PairStack } from './types.ts'
 
 export interface SealPlan {

@@ -2,6 +2,8 @@
  * ToM nodes over two processes: node g lives in process g mod 2. All know the first one alone and come one after the other, each once the one before has a neighbour; who knows
  * whom is asked of the processes.
  */
+
+import { pause } from '../pause.ts'
 import type { Line, NodeProcess } from './types.ts'
 import type { Newcomer, SendPlan, Sent } from './worker-node.ts'
 
@@ -10,8 +12,6 @@ export const PROCESSES = 2
 const JOIN_PATIENCE_MS = 3_000
 /** Between two looks at who knows whom, ms. */
 const POLL_MS = 20
-
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 interface Member {
   readonly process: number

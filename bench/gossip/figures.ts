@@ -1,4 +1,6 @@
 /** What is measured of a swarm, each figure from commands and counts alone; which swarms, how often and in which order is `measure.ts`'. */
+
+import { pause } from '../pause.ts'
 import type { SwarmStack } from './stacks.ts'
 import { Swarm } from './swarm.ts'
 
@@ -20,8 +22,6 @@ const SENDER_STEP = 7
 const FLOOD_BYTES = 100
 const FLOOD_PATIENCE_MS = 2_000
 const FLOOD_LIMIT_MS = 60_000
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /**
  * Lets all nodes in and resolves with the ms from the first subscription until everybody had a neighbour and one broadcast from each of five nodes had reached all others;

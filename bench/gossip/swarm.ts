@@ -3,6 +3,7 @@
  * grow as the figures want it: all nodes know the first one, and come one after the other.
  */
 import { randomBytes } from 'node:crypto'
+import { pause } from '../pause.ts'
 import type { SwarmEvent, SwarmProcess } from './program.ts'
 import type { SwarmStack } from './stacks.ts'
 
@@ -30,8 +31,6 @@ const LAST_POLL_MS = 25
 const LONELY_POLL_MS = 5
 
 type Line = Readonly<Record<string, unknown>>
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Stop it, or its processes live as long as this one. */
 export class Swarm {

@@ -2,6 +2,7 @@
 
 import type { NativePeer } from '../../conformance/peer.ts'
 import { TOM, usageOfProcess } from '../contenders.ts'
+import { pause } from '../pause.ts'
 import type { Results } from '../rows.ts'
 import { summarize } from '../statistics.ts'
 import { HOLEPUNCH, NATIVE } from './names.ts'
@@ -22,8 +23,6 @@ interface Cost {
   readonly packets: number
   readonly cpuMs: number
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 async function ours(relay: string, { connections, seconds }: IdlePlan): Promise<Cost> {
   const nodes = await Promise.all([OurNode.start(relay), OurNode.start(relay)])

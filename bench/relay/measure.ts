@@ -2,6 +2,7 @@
 import { buildNative } from '../../conformance/peer.ts'
 import { TOM } from '../contenders.ts'
 import { progress } from '../measure.ts'
+import { pause } from '../pause.ts'
 import type { Results } from '../rows.ts'
 import { summarize } from '../statistics.ts'
 import { type ForwardShape, RelayLoad } from './load.ts'
@@ -158,8 +159,4 @@ async function idle(load: RelayLoad, plan: RelayPlan, withReal: boolean, results
     for (const stop of stops) await stop()
   }
   progress(` ${RELAY}\n`)
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -144,7 +144,7 @@ export class Courier {
     this.#context.onPeerChange(peers.unreachable(peer, clock.now))
   }
 
-  /** `otherwise`: the transport was not, for it has no room or the message is not needed any more. */
+  /** `otherwise`: the transport was not asked, for it has no room or the message is not needed any more. */
   #send(peer: PeerKey, { id, from, wire }: StoredMessage, outcome: Outcome, otherwise = (): void => {}): void {
     this.started(id, from)
     const settle = (isAccepted: boolean): void => {

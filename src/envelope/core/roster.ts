@@ -54,7 +54,8 @@ export class Roster {
     if (known !== undefined && known.timestamp >= timestamp) return
     this.#asked.delete(short)
     this.#kept.delete(short)
-    if (this.#kept.size >= this.#context.settings.rosterSize) this.#kept.delete(firstOf(this.#kept)!)
+    const [oldest] = this.#kept.keys()
+    if (this.#kept.size >= this.#context.settings.rosterSize) this.#kept.delete(oldest!)
     // gossip's content may be a piece of something larger
     const kept = { peer, wire: wire.slice(), timestamp }
     this.#kept.set(short, kept)
@@ -146,9 +147,4 @@ export class Roster {
     if (timestamp < clock.wall - peers.staleAfterMs) return false
     return peer === key || peers.livenessOf(peer) === 'online'
   }
-}
-
-function firstOf<K>(map: ReadonlyMap<K, unknown>): K | undefined {
-  for (const key of map.keys()) return key
-  return undefined
 }

@@ -2,7 +2,7 @@
  * What neighbours say to each other about whose signed announcements they have: an offer lists some, a want asks for some of those. Ours alone, over gossip of scope Neighbors;
  * Rust nodes skip gossip that they cannot read.
  */
-import { decodeHex, encodeHex } from '../../bytes/index.ts'
+import { decodeHex, encodeHex, Reader, Writer } from '../../bytes/index.ts'
 import { EnvelopeError } from '../errors.ts'
 import type { PeerKey } from './envelope.ts'
 import { PackReader } from './pack-reader.ts'
@@ -29,9 +29,8 @@ export const ROSTER_AT_ONCE = 160
 const OFFER = 1
 const WANT = 2
 const SHORT_LENGTH = 8
-/** Of a timestamp. */
-const TIME_LENGTH = 6
-const ENTRY_LENGTH = SHORT_LENGTH + TIME_LENGTH
+/** With a timestamp of 6 bytes. */
+const ENTRY_LENGTH = SHORT_LENGTH + 6
 
 export function shortOf(peer: PeerKey): ShortKey {
   return peer.slice(0, 2 * SHORT_LENGTH)
@@ -40,35 +39,33 @@ export function shortOf(peer: PeerKey): ShortKey {
 /** At most `ROSTER_AT_ONCE`. */
 export function encodeOffer(entries: readonly RosterEntry[]): Uint8Array {
   const bytes = new Uint8Array(entries.length * ENTRY_LENGTH)
-  const view = new DataView(bytes.buffer)
-  entries.forEach(({ short, timestamp }, index) => {
-    const at = index * ENTRY_LENGTH
-    bytes.set(decodeHex(short), at)
-    view.setUint16(at + SHORT_LENGTH, Math.floor(timestamp / 0x1_0000_0000))
-    view.setUint32(at + SHORT_LENGTH + 2, timestamp % 0x1_0000_0000)
-  })
+  const writer = new Writer(bytes)
+  for (const { short, timestamp } of entries) {
+    writer.raw(decodeHex(short))
+    writer.u16(Math.floor(timestamp / 0x1_0000_0000))
+    writer.u32(timestamp % 0x1_0000_0000)
+  }
   return encode(OFFER, bytes)
 }
 
 /** At most `ROSTER_AT_ONCE`. */
 export function encodeWant(shorts: readonly ShortKey[]): Uint8Array {
-  const bytes = new Uint8Array(shorts.length * SHORT_LENGTH)
-  shorts.forEach((short, index) => {
-    bytes.set(decodeHex(short), index * SHORT_LENGTH)
-  })
-  return encode(WANT, bytes)
+  return encode(WANT, decodeHex(shorts.join('')))
 }
 
 /** Throws EnvelopeError UNREADABLE_BODY. */
 export function decodeRosterMessage(content: Uint8Array): RosterMessage {
-  const reader = new PackReader(content, 'UNREADABLE_BODY')
-  reader.fields(2)
-  const kind = reader.uint()
-  const bytes = reader.bytes()
-  reader.end()
-  if (kind === WANT) return { kind: 'want', shorts: [...items(bytes, SHORT_LENGTH)].map(encodeHex) }
-  if (kind === OFFER) return { kind: 'offer', entries: [...items(bytes, ENTRY_LENGTH)].map(readEntry) }
-  throw reader.error(`neither an offer nor a want: ${kind}`)
+  const packed = new PackReader(content, 'UNREADABLE_BODY')
+  packed.fields(2)
+  const kind = packed.uint()
+  const bytes = packed.bytes()
+  packed.end()
+  const reader = new Reader(bytes)
+  const short = (): ShortKey => encodeHex(reader.view(SHORT_LENGTH))
+  if (kind === WANT) return { kind: 'want', shorts: list(bytes, SHORT_LENGTH, short) }
+  if (kind !== OFFER) throw packed.error(`neither an offer nor a want: ${kind}`)
+  const entry = (): RosterEntry => ({ short: short(), timestamp: reader.u16() * 0x1_0000_0000 + reader.u32() })
+  return { kind: 'offer', entries: list(bytes, ENTRY_LENGTH, entry) }
 }
 
 function encode(kind: number, bytes: Uint8Array): Uint8Array {
@@ -79,15 +76,10 @@ function encode(kind: number, bytes: Uint8Array): Uint8Array {
   return writer.finish()
 }
 
-function readEntry(bytes: Uint8Array): RosterEntry {
-  const view = new DataView(bytes.buffer, bytes.byteOffset)
-  const timestamp = view.getUint16(SHORT_LENGTH) * 0x1_0000_0000 + view.getUint32(SHORT_LENGTH + 2)
-  return { short: encodeHex(bytes.subarray(0, SHORT_LENGTH)), timestamp }
-}
-
-function* items(bytes: Uint8Array, length: number): Generator<Uint8Array> {
+/** All of `bytes`, read by `next`, which takes `length` of them. */
+function list<T>(bytes: Uint8Array, length: number, next: () => T): T[] {
   const count = bytes.length / length
   if (!Number.isInteger(count) || count > ROSTER_AT_ONCE)
     throw new EnvelopeError('UNREADABLE_BODY', `${bytes.length} bytes are no list of at most ${ROSTER_AT_ONCE} entries`)
-  for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length)
+  return Array.from({ length: count }, next)
 }

@@ -7,18 +7,21 @@ import { type CoreNode, CoreSwarm } from './support/swarm.ts'
 
 const keys = new KnownKeys()
 
-/** Alice, and a node that signs no announcement; she has heard its unsigned one. */
-function strangers(reads = true): [CoreSwarm, CoreNode, CoreNode] {
+/** Alice, and a node that signs no announcement until it `speaks`; she has heard its unsigned one. */
+function strangers(reads = true): [CoreSwarm, CoreNode, CoreNode, speaks: () => void] {
   const core = new CoreSwarm('pace')
   const alice = core.node('alice')
   const rust = core.node('rust', { reads })
   const { broadcast, tellNeighbors } = rust
   rust.broadcast = () => {}
   rust.tellNeighbors = () => {}
-  Object.assign(rust, { speaks: () => Object.assign(rust, { broadcast, tellNeighbors }) })
   core.run(100)
   hint(core, alice, rust)
-  return [core, alice, rust]
+  const speaks = (): void => {
+    Object.assign(rust, { broadcast, tellNeighbors })
+    rust.act((messenger) => messenger.addrChanged(core.now))
+  }
+  return [core, alice, rust, speaks]
 }
 
 function hint(core: CoreSwarm, alice: CoreNode, rust: CoreNode): void {
@@ -78,22 +81,20 @@ test('nodes of ours take what comes, and keep order at their end', () => {
 })
 
 test('once it signs what it says it is one of ours, and the others follow', () => {
-  const [core, alice, rust] = strangers()
+  const [core, alice, rust, speaks] = strangers()
   const sent = Array.from({ length: 60 }, (_, index) => alice.send(rust, `${index}`))
   core.run(500)
   expect(chats(core).length).toBeLessThan(30)
-  ;(rust as CoreNode & { speaks(): void }).speaks()
-  rust.act((messenger) => messenger.addrChanged(core.now))
+  speaks()
   core.run(1_600)
   expect(chats(core)).toEqual(sent)
 })
 
 test('the round of one that went earlier than its turn counts from then', () => {
-  const [core, alice, rust] = strangers(false)
+  const [core, alice, rust, speaks] = strangers(false)
   const sent = Array.from({ length: 60 }, (_, index) => alice.send(rust, `${index}`))
   core.run(500)
-  ;(rust as CoreNode & { speaks(): void }).speaks()
-  rust.act((messenger) => messenger.addrChanged(core.now))
+  speaks()
   core.run(1_600)
   expect(chats(core)).toHaveLength(60)
   // nobody reads, so nothing is acknowledged, and each goes once more after 30 s
