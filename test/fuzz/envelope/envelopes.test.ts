@@ -1,6 +1,7 @@
 /** Envelopes gone wrong: no crash, no other error, no memory for what is not there; and what is read is what an obvious reader reads (spec/envelope.md §1.3, ENV-4 to ENV-6). */
 import { expect, test } from 'vitest'
 import { decodeBase32, encodeBase32, encodeHex, sameBytes } from '../../../src/bytes/index.ts'
+import { seededKeyExchange } from '../../../src/crypto/index.ts'
 import { createNodeCrypto } from '../../../src/crypto/node/index.ts'
 import { EnvelopeError } from '../../../src/envelope/errors.ts'
 import { Sealer } from '../../../src/envelope/sealing/sealer.ts'
@@ -164,10 +165,8 @@ test(
   'SIG-2: what is verified is what its author signed, however its bytes were changed; what opens was meant for us',
   () => {
     const random = new SimRandom(`signed ${SEED}`)
-    const crypto = createNodeCrypto()
     // also the keys that are made for one message: what is broken, and where, follows from the lengths of what they sealed
-    const keyExchange = crypto.keyExchange.bind(crypto)
-    crypto.keyExchange = (group, secret) => keyExchange(group, secret ?? random.bytes(32))
+    const crypto = seededKeyExchange(createNodeCrypto(), random)
     const [alice, bob] = (['alice', 'bob'] as const).map(
       (who) => new Sealer({ secretKey: secretOf(who), crypto, random }),
     )
@@ -188,7 +187,10 @@ test(
       // what is not signed may be anything: the form, and the hops that are left
       const { envelope: one } = random.pick(genuine)
       const reformed = inAnyForm(random, { ...one, hopsLeft: random.int(0, 4) })
-      const bytes = random.chance(0.1) ? reformed : broken(random, random.pick(genuine).wire, reformed)
+      // what breaks at random is unreadable more often than forged
+      const forged = encodeEnvelope({ ...one, timestamp: one.timestamp + random.int(1, 1_000) })
+      const draw = random.unit()
+      const bytes = draw < 0.1 ? reformed : draw < 0.2 ? forged : broken(random, random.pick(genuine).wire, reformed)
       const envelope = read(bytes)
       if (envelope === undefined) continue
       try {
@@ -202,7 +204,7 @@ test(
       expect(signed.has(toHex(envelopeSigningBytes(envelope))), `seed ${SEED}, round ${round}`).toBe(true)
       bob!.open(envelope)
     }
-    expect(Math.min(counts.verified, counts.refused)).toBeGreaterThan(SIGNED / 80)
+    expect(Math.min(counts.verified, counts.refused)).toBeGreaterThan(SIGNED / 25)
     // and payloads gone wrong under a good signature
     for (let round = 0; round < SIGNED / 5; round++) {
       const { envelope } = random.pick(genuine.filter((each) => each.envelope.isEncrypted))

@@ -2,6 +2,7 @@
  * Messengers without a network: frames and gossip pass over lines of this file's making, in virtual time, and what is written survives a crash. For what one messenger
  * means to another; lossy lines and broken disks are `test/sim/envelope`'s.
  */
+import { type CryptoProvider, seededKeyExchange } from '../../../../src/crypto/index.ts'
 import { createNodeCrypto } from '../../../../src/crypto/node/index.ts'
 import type { JournalRecord, Restored, StoredMessage } from '../../../../src/envelope/backup/stored-message.ts'
 import type { Taken } from '../../../../src/envelope/core/deliveries.ts'
@@ -181,7 +182,8 @@ export class CoreNode implements MessengerWorld {
 
 export class CoreSwarm {
   readonly random: SimRandom
-  readonly crypto = createNodeCrypto()
+  /** Lengths of envelopes follow from their keys. */
+  readonly crypto: CryptoProvider
   readonly nodes: CoreNode[] = []
   now = 1_000
   /** Newcomers are neighbours of the first node only, which passes gossip on to all. */
@@ -202,6 +204,7 @@ export class CoreSwarm {
 
   constructor(seed = 'core') {
     this.random = new SimRandom(seed)
+    this.crypto = seededKeyExchange(createNodeCrypto(), this.random.fork('keys'))
   }
 
   get wall(): number {
